@@ -1,0 +1,219 @@
+# Coir's build, for GNU make. `make help` lists what it can do; all it makes lands in build/.
+#
+# Sources are found by wildcards: a new file needs no line here. Compiler, SAN and DEBUG choose a
+# variant with a folder of its own below build/, and a change of flags rebuilds that folder, so
+# that objects of two kinds never meet in one program.
+
+## make              the library, static and shared
+## make demo         builds and runs examples/scrape; needs make and a C compiler only
+## make check        builds and runs the tests; installs what they need, if it may
+##                   (FILTER='scope/*' runs some of them, JOBS=4 so many at a time)
+## make examples     the programs of examples/
+## make bench        builds and runs the measurements of bench/
+##                   (MEASURE='switch yield' only those, ROUNDS=9 as often)
+## make install      headers, libraries, coir.pc; PREFIX=/usr/local LIBDIR=PREFIX/lib DESTDIR=
+## make uninstall    removes them again
+## make deps         installs what the tests need: Criterion, libunwind
+## make format       lays out the code as .clang-format says
+## make lint         clang-format, clang-tidy and cppcheck, as errors
+## make clean        removes what was built
+##
+## Each takes CC=clang, CFLAGS=-O3, LDFLAGS=, SAN=address,undefined or SAN=thread, DEBUG=1
+## (assertions, no optimisation), WERROR=1 (warnings are errors), V=1 (shows the commands).
+
+PREFIX     ?= /usr/local
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+CFLAGS     ?= $(if $(DEBUG),-O0,-O2) -g
+JOBS       := 2
+FILTER     := *
+
+VERSION := $(shell awk '/define COIR_VERSION_/ { v = v dot $$3; dot = "." } END { print v }' \
+                       include/coir/base.h)
+SONAME  := libcoir.so.$(firstword $(subst ., ,$(VERSION)))
+TARGET  := $(shell $(CC) -dumpmachine)
+ARCH    := $(patsubst arm64,aarch64,$(patsubst amd64,x86_64,$(firstword $(subst -, ,$(TARGET)))))
+POLLER  ?= $(if $(findstring linux,$(TARGET)),epoll,kqueue)
+
+# build/ for the system's own compiler, cc, without extras; build/clang-address+undefined and the
+# like for the others.
+comma   := ,
+space   := $() $()
+VARIANT := $(filter-out cc,$(subst /,_,$(CC))) $(subst $(comma),+,$(SAN)) $(if $(DEBUG),debug)
+BUILD   := build$(addprefix /,$(subst $(space),-,$(strip $(VARIANT))))
+
+# ---- Flags: the user's (CPPFLAGS, CFLAGS, LDFLAGS) come last; the others are always there ----
+
+accepted = $(shell $(CC) -Werror $(1) -c -o /dev/null -x c /dev/null 2>/dev/null && echo $(1))
+
+INCLUDES := -Iinclude -Isrc -I.
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
+            -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wundef -Wvla \
+            -Wformat=2 $(if $(WERROR),-Werror)
+MACHINE  := -std=gnu11 -D_GNU_SOURCE -pthread -fvisibility=hidden -fno-omit-frame-pointer \
+            $(call accepted,-fstack-clash-protection) \
+            $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) $(if $(DEBUG),-DCOIR_DEBUG=1)
+EXTRA    :=
+COMPILE   = $(CC) $(MACHINE) $(WARNINGS) $(INCLUDES) $(EXTRA) $(CPPFLAGS) $(CFLAGS) \
+            -MMD -MP -MF $@.d -c -o $@ $<
+LINK      = $(CC) $(MACHINE) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.lo,$^) $(filter %.a,$^) \
+            $(EXTRA) $(LDLIBS)
+
+# ---- What there is ----
+
+objects  = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
+programs = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)))
+
+SOURCES  := $(filter-out src/poll/%,$(wildcard src/*/*.c)) src/poll/$(POLLER).c \
+            $(wildcard arch/$(ARCH)/*.S)
+TESTS    := $(filter-out tests/fatal/%,$(wildcard tests/*.c tests/*/*.c))
+CODE     := $(wildcard include/*.h include/*/*.h arch/*/*.h \
+                       $(foreach d,src tests examples bench,$(d)/*.[ch] $(d)/*/*.[ch]))
+FATAL    := $(call programs,tests/fatal/*.c)
+EXAMPLES := $(call programs,examples/*.c)
+BENCHES  := $(call programs,bench/*.c)
+STATIC   := $(BUILD)/libcoir.a
+SHARED   := $(BUILD)/libcoir.so.$(VERSION)
+CHECK    := $(BUILD)/tests/check
+
+$(if $(wildcard arch/$(ARCH)/switch.S),,$(error no port for $(TARGET) yet: see arch/README.md))
+
+all: $(STATIC) $(SHARED)
+
+# ---- The library: plain objects for the archive, .lo ones with -fPIC for the shared one ----
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	echo "  cc    $<"
+	mkdir -p $(@D)
+	$(COMPILE)
+
+$(BUILD)/obj/%.o: %.S $(BUILD)/flags
+	echo "  as    $<"
+	mkdir -p $(@D)
+	$(COMPILE)
+
+$(BUILD)/obj/%.lo: %.c $(BUILD)/flags
+	mkdir -p $(@D)
+	$(COMPILE) -fPIC
+
+$(BUILD)/obj/%.lo: %.S $(BUILD)/flags
+	mkdir -p $(@D)
+	$(COMPILE) -fPIC
+
+$(STATIC): $(call objects,$(SOURCES)) $(BUILD)/sources
+	echo "  ar    $@"
+	rm -f $@
+	$(AR) rcs $@ $(filter %.o,$^)
+
+# A sanitizer's runtime is linked to the program alone, hence no -z defs with one.
+$(SHARED): private EXTRA = -shared -Wl,-soname,$(SONAME) $(if $(SAN),,-Wl,-z,defs)
+$(SHARED): $(patsubst %.o,%.lo,$(call objects,$(SOURCES))) $(BUILD)/sources
+	echo "  ld    $@"
+	$(LINK)
+	ln -sf $(notdir $@) $(BUILD)/$(SONAME)
+	ln -sf $(SONAME) $(BUILD)/libcoir.so
+
+# ---- Programs: one a file; those of examples/ and bench/ share the files of their lib/ ----
+
+# Examples see what a user sees, the public headers; tests see their shared helpers too.
+$(BUILD)/obj/examples/%.o: INCLUDES := -Iinclude
+$(BUILD)/obj/tests/%.o: INCLUDES += -Itests
+
+$(EXAMPLES): $(call objects,$(wildcard examples/lib/*.c))
+$(BENCHES): $(call objects,$(wildcard bench/lib/*.c))
+$(EXAMPLES) $(BENCHES) $(FATAL): $(BUILD)/%: $(BUILD)/obj/%.o $(STATIC)
+	echo "  ld    $@"
+	mkdir -p $(@D)
+	$(LINK)
+
+examples: $(EXAMPLES)
+
+demo: $(BUILD)/examples/scrape
+	$<
+
+benches: $(BENCHES)
+
+bench: benches
+	CC='$(CC)' CFLAGS='$(CFLAGS)' sh bench/run.sh $(BUILD)/bench
+
+# ---- Tests: one program with all of them, and one for each that must die ----
+
+found = $(or $(shell pkg-config $(1) $(2) 2>/dev/null),$(3))
+TEST_OBJECTS := $(call objects,$(TESTS))
+
+$(TEST_OBJECTS): private EXTRA = $(call found,--cflags,criterion libunwind) \
+                                 -DCOIR_BUILD_DIR='"$(abspath $(BUILD))"'
+$(TEST_OBJECTS): | deps
+$(CHECK): private EXTRA = $(call found,--libs,criterion,-lcriterion) \
+                          $(call found,--libs,libunwind,-lunwind)
+$(CHECK): $(TEST_OBJECTS) $(STATIC) $(BUILD)/test-sources
+	echo "  ld    $@"
+	mkdir -p $(@D)
+	$(LINK)
+
+tests: all $(EXAMPLES) $(FATAL) $(CHECK)
+
+check: tests
+	sh tools/check.sh $(CHECK) -j$(JOBS) --filter '$(FILTER)'
+
+deps:
+	CC='$(CC)' sh tools/deps.sh
+
+# ---- Keeping it clean ----
+
+format:
+	clang-format -i $(CODE)
+
+lint:
+	clang-format --dry-run -Werror $(CODE)
+	printf '%s\n' $(filter %.c,$(CODE)) | xargs -P $(JOBS) -I FILE clang-tidy --quiet FILE -- \
+	    -std=gnu11 -D_GNU_SOURCE -DCOIR_BUILD_DIR='""' $(INCLUDES) -Itests
+	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
+	    --std=c11 -D_GNU_SOURCE -D__GNUC__ -D__linux__ -D__$(ARCH)__ $(INCLUDES) \
+	    $(filter %.c,$(CODE))
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	sed -n 's/^## \{0,1\}//p' Makefile
+
+# ---- Installing ----
+
+install: all
+	install -d $(DESTDIR)$(INCLUDEDIR)/coir $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 644 include/coir.h $(DESTDIR)$(INCLUDEDIR)
+	install -m 644 include/coir/*.h $(DESTDIR)$(INCLUDEDIR)/coir
+	install -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)
+	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
+	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libcoir.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+	    -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
+	    -e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' \
+	    coir.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/coir.pc
+	echo "installed below $(DESTDIR)$(PREFIX)"
+
+uninstall:
+	rm -f $(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(wildcard include/*.h include/coir/*.h))
+	-rmdir $(DESTDIR)$(INCLUDEDIR)/coir
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(notdir $(STATIC) $(SHARED)) $(SONAME) libcoir.so \
+	        pkgconfig/coir.pc)
+
+# ---- When to rebuild: a header, the flags or the set of files changed ----
+
+$(BUILD)/flags: WORDS = $(CC) $(TARGET) $(MACHINE) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
+$(BUILD)/sources: WORDS = $(SOURCES)
+$(BUILD)/test-sources: WORDS = $(TESTS)
+$(BUILD)/flags $(BUILD)/sources $(BUILD)/test-sources: FORCE
+	mkdir -p $(@D)
+	printf '%s\n' '$(WORDS)' | cmp -s - $@ || printf '%s\n' '$(WORDS)' >$@
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+FORCE:
+.PHONY: FORCE all examples demo benches bench tests check deps format lint clean help \
+        install uninstall
+.DELETE_ON_ERROR:
+.SECONDARY:
+$(V).SILENT:

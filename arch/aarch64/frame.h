@@ -1,0 +1,71 @@
+/* The saved frame of a suspended context on aarch64: what switch.S stores, lowest address first.
+ *
+ *      higher addresses
+ *      | caller's frame ...   |  <- stack pointer after resuming
+ *      | d8 to d15            |
+ *      | x19 to x28           |
+ *      | x30  return address  |
+ *      | x29  frame pointer   |  <- context->sp, a frame record
+ *
+ * These are the registers that AAPCS64 (sections 6.1.1 and 6.1.2) has a callee keep.
+ * Included by C (to build the first frame, and to read a suspended one) and by nothing else. */
+#ifndef COIR_ARCH_AARCH64_FRAME_H
+#define COIR_ARCH_AARCH64_FRAME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct coir_frame {
+    uint64_t x29, x30;
+    uint64_t x19, x20, x21, x22, x23, x24, x25, x26, x27, x28;
+    uint64_t d8, d9, d10, d11, d12, d13, d14, d15;
+};
+
+_Static_assert(sizeof(struct coir_frame) == 160, "switch.S moves sp by 160, a multiple of 16");
+_Static_assert(offsetof(struct coir_frame, x29) == 0, "the frame record is lowest");
+_Static_assert(offsetof(struct coir_frame, x30) == 8, "x30 completes the frame record");
+_Static_assert(offsetof(struct coir_frame, x19) == 16, "x19 to x28 follow");
+_Static_assert(offsetof(struct coir_frame, x28) == 88, "in the order of their numbers");
+_Static_assert(offsetof(struct coir_frame, d8) == 96, "d8 to d15 lie above them");
+_Static_assert(offsetof(struct coir_frame, d15) == 152, "up to the end of the frame");
+
+#define COIR_STACK_ALIGNMENT 16
+#define COIR_GUARD_SIZE ((size_t)64 * 1024) /* the probe interval, and the largest page */
+#define COIR_CACHE_LINE 64
+
+void coir__entry(void);
+#define COIR_ENTRY_PAD 4 /* bytes of its landing pad, behind which a fresh stack starts */
+
+/* Writes the first frame below `top`, such that resuming it calls fn(value, arg) from the base
+ * frame, and returns the stack pointer to resume. */
+static inline void *coir__frame_init(void *top, void (*fn)(void *, void *), void *arg) {
+    const uintptr_t base = (uintptr_t)top & ~(uintptr_t)(COIR_STACK_ALIGNMENT - 1);
+    struct coir_frame *frame = (struct coir_frame *)(base - sizeof *frame);
+    *frame = (struct coir_frame){
+        .x19 = (uint64_t)(uintptr_t)fn,
+        .x20 = (uint64_t)(uintptr_t)arg,
+        .x30 = (uint64_t)(uintptr_t)&coir__entry + COIR_ENTRY_PAD,
+    };
+    return frame;
+}
+
+/* The floating-point control word: FPCR. The status flags are a register of their own, FPSR. */
+struct coir_fp {
+    uint64_t fpcr;
+};
+
+static inline struct coir_fp coir__fp_get(void) {
+    struct coir_fp fp;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fp.fpcr));
+    return fp;
+}
+
+static inline void coir__fp_set(struct coir_fp fp) {
+    __asm__ volatile("msr fpcr, %0" : : "r"(fp.fpcr));
+}
+
+static inline int coir__fp_equal(struct coir_fp a, struct coir_fp b) {
+    return a.fpcr == b.fpcr;
+}
+
+#endif

@@ -1,0 +1,77 @@
+/* The saved frame of a suspended context on x86_64: what switch.S pushes, lowest address first.
+ *
+ *      higher addresses
+ *      | caller's frame ...   |  <- stack pointer after resuming
+ *      | rip  return address  |
+ *      | rbp                  |
+ *      | rbx                  |
+ *      | r12                  |
+ *      | r13                  |
+ *      | r14                  |
+ *      | r15                  |  <- context->sp
+ *
+ * The six registers are those that the System V ABI (x86-64 psABI, section 3.2.1) has a callee keep.
+ * Included by C (to build the first frame, and to read a suspended one) and by nothing else. */
+#ifndef COIR_ARCH_X86_64_FRAME_H
+#define COIR_ARCH_X86_64_FRAME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct coir_frame {
+    uint64_t r15, r14, r13, r12, rbx, rbp;
+    uint64_t rip;
+};
+
+_Static_assert(sizeof(struct coir_frame) == 56, "switch.S pushes six registers below rip");
+_Static_assert(offsetof(struct coir_frame, rip) == 48, "and returns through the word above them");
+
+/* Every frame but the entry's lies between two 16-byte boundaries of the ABI. */
+#define COIR_STACK_ALIGNMENT 16
+#define COIR_GUARD_SIZE ((size_t)16 * 1024) /* more than the largest step of a probed frame */
+#define COIR_CACHE_LINE 64
+
+void coir__entry(void);
+#define COIR_ENTRY_PAD 4 /* bytes of the landing pad, behind which a fresh stack starts */
+
+/* Writes the first frame below `top`, such that resuming it calls fn(value, arg) from the base
+ * frame, and returns the stack pointer to resume. */
+static inline void *coir__frame_init(void *top, void (*fn)(void *, void *), void *arg) {
+    const uintptr_t base = (uintptr_t)top & ~(uintptr_t)(COIR_STACK_ALIGNMENT - 1);
+    struct coir_frame *frame = (struct coir_frame *)(base - 16 - sizeof *frame);
+    *frame = (struct coir_frame){
+        .rbx = (uint64_t)(uintptr_t)fn,
+        .r12 = (uint64_t)(uintptr_t)arg,
+        .rip = (uint64_t)(uintptr_t)&coir__entry + COIR_ENTRY_PAD,
+    };
+    return frame;
+}
+
+/* The floating-point control words: MXCSR and the x87 control word, status bits left out. */
+struct coir_fp {
+    uint32_t mxcsr;
+    uint16_t x87;
+};
+
+static inline struct coir_fp coir__fp_get(void) {
+    struct coir_fp fp;
+    __asm__ volatile("stmxcsr %0" : "=m"(fp.mxcsr));
+    __asm__ volatile("fnstcw %0" : "=m"(fp.x87));
+    fp.mxcsr &= ~(uint32_t)0x3f; /* the sticky exception flags are results, not control */
+    return fp;
+}
+
+/* Leaves the sticky exception flags as they are: they are results. */
+static inline void coir__fp_set(struct coir_fp fp) {
+    uint32_t now;
+    __asm__ volatile("stmxcsr %0" : "=m"(now));
+    fp.mxcsr |= now & 0x3f;
+    __asm__ volatile("ldmxcsr %0" : : "m"(fp.mxcsr));
+    __asm__ volatile("fldcw %0" : : "m"(fp.x87));
+}
+
+static inline int coir__fp_equal(struct coir_fp a, struct coir_fp b) {
+    return a.mxcsr == b.mxcsr && a.x87 == b.x87;
+}
+
+#endif

@@ -1,0 +1,15 @@
+/* Coir: stackful coroutines for C. This header includes all of the public API. */
+#ifndef COIR_H
+#define COIR_H
+
+#include "coir/base.h"
+#include "coir/context.h"
+#include "coir/debug.h"
+#include "coir/io.h"
+#include "coir/net.h"
+#include "coir/offload.h"
+#include "coir/runtime.h"
+#include "coir/scope.h"
+#include "coir/task.h"
+
+#endif

@@ -1,0 +1,84 @@
+/* Entering and leaving the runtime, its options, its clock, its counters.
+ *
+ * A runtime belongs to the thread that called coir_run and ends when that call returns. Threads may
+ * have one each; they share nothing. Outside a runtime all calls that need one return -EPERM; in the
+ * child after fork() they return -ECHILD (exec or _exit there). */
+#ifndef COIR_RUNTIME_H
+#define COIR_RUNTIME_H
+
+#include "base.h"
+
+COIR_BEGIN_DECLS
+
+struct coir_scope;
+
+/* A zero in any field means the default. */
+typedef struct coir_options {
+    /* Bytes of stack for a task that does not ask for its own size: 16 KiB to 1 GiB. Rounded up so
+     * that stack and guard are a power of two. Default: 112 KiB (128 KiB of address space). */
+    size_t stack_size_bytes;
+    /* How many unused stacks are kept ready with their memory; more are handed back to the system
+     * when the runtime is idle. Default 4,096. */
+    size_t stack_cache;
+    /* The order in which ready tasks run: 0 first in, first out; any other value: an order drawn
+     * from that seed, the same on every run with the same program and seed. */
+    uint64_t seed;
+    /* Time stands still while a task is ready and jumps to the next deadline when none is (and no
+     * descriptor is ready and no offloaded job is under way). It starts at one second. */
+    bool virtual_clock;
+    /* SIGINT and SIGTERM cancel the main scope. A second signal has the action that was installed
+     * before the run. One runtime in a process may ask for this at a time. */
+    bool cancel_on_signals;
+    /* Upper bound of threads for coir_offload and name look-ups. Default 8, at most 1,024. */
+    unsigned offload_threads;
+} coir_options;
+
+/* Runs fn(arg) as the main task of a new runtime on this thread and returns what it returned.
+ * Tasks left over in the main scope by then are cancelled and joined first.
+ * Errors: -EPERM nested inside a runtime of this thread (-ECHILD in a forked child of a task);
+ * -EINVAL fn is NULL; -ENOMEM, -EMFILE, -ENFILE when the runtime cannot be set up; -EDEADLK when
+ * all tasks were parked with nothing left to wake them: they are listed on stderr, and all are cut,
+ * shielded or not, so that the run ends. */
+COIR_API COIR_MUST_CHECK int coir_run(coir_fn fn, void *arg);
+
+/* The same with options (NULL: all defaults). Further errors: -EINVAL for an option out of its
+ * range; -EBUSY when another runtime of this process already holds the signals. */
+COIR_API COIR_MUST_CHECK int coir_run_with(coir_fn fn, void *arg, const coir_options *options);
+
+/* The scope that holds the main task, open as long as the runtime runs. Spawn into it what shall
+ * live as long as the program; when the main task ends it is cancelled and joined. Failures in it
+ * cancel nothing (it supervises). Cancelling it ends the program in order. NULL outside. */
+COIR_API struct coir_scope *coir_main_scope(void);
+
+/* The time now: the monotonic clock, or the virtual one. Outside a runtime: the monotonic clock. */
+COIR_API coir_time coir_now(void);
+
+/* The point in time `duration` from now, for deadlines. Never 0 ("none"): a negative duration gives
+ * a point in the past, at least 1; one that would overflow, and COIR_NEVER, give COIR_NEVER. */
+COIR_API coir_time coir_after(coir_time duration);
+
+/* What the runtime of this thread has done and holds. */
+typedef struct coir_stats {
+    uint64_t tasks_alive;        /* now, the main task included */
+    uint64_t tasks_ever;         /* since the run began */
+    uint64_t switches;           /* from one task (or the loop) to another */
+    uint64_t polls;              /* calls of the poller */
+    uint64_t stacks_mapped;      /* slots that hold or held a stack, in use, cached or clean */
+    uint64_t stacks_cached;      /* unused, with their memory, ready for the next spawn */
+    uint64_t stacks_unguarded;   /* in use without a guard: checked by canary instead */
+    uint64_t timers_armed;       /* deadlines and sleeps outstanding */
+    uint64_t descriptors;        /* known to the runtime: adopted, accepted, connected, listening */
+    uint64_t io_waiting;         /* tasks that wait for a descriptor */
+    uint64_t offload_jobs;       /* queued or running */
+    uint64_t offload_threads;    /* alive */
+    uint64_t scopes_left_open;   /* left without close; the guard of COIR_SCOPE cancelled, joined */
+    uint64_t cuts_ignored;       /* times a task was made to yield because it ignored being cut */
+    uint64_t accept_backoffs;    /* times an accept waited because no descriptor was to be had */
+} coir_stats;
+
+/* Fills `out`. Errors: -EPERM outside the runtime; -EINVAL for NULL. Never parks. */
+COIR_API int coir_stats_get(coir_stats *out);
+
+COIR_END_DECLS
+
+#endif

@@ -1,0 +1,299 @@
+/* Every call to the operating system, each behind one inline function.
+ *
+ * All return >= 0 or -errno and never block where the descriptor does not. EINTR is retried here
+ * where that is right, so that callers do not see it. A simulated system replaces this file. Threads
+ * (src/io/offload.c, src/io/resolve.c) and signal handlers are set up by the modules they belong to. */
+#ifndef COIR_BASE_SYS_H
+#define COIR_BASE_SYS_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
+#ifndef MAP_STACK
+#define MAP_STACK 0
+#endif
+
+/* The result of a system call that reports through errno. */
+static inline long sys_result(long result) {
+    return result >= 0 ? result : -(long)errno;
+}
+
+/* ---- Time ---- */
+
+static inline int64_t sys_clock(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* ---- Memory ---- */
+
+static inline void *sys_allocate(size_t size_bytes) {
+    return calloc(1, size_bytes);
+}
+
+static inline void *sys_allocate_aligned(size_t alignment, size_t size_bytes) {
+    void *memory;
+    return posix_memalign(&memory, alignment, size_bytes) == 0 ? memory : NULL;
+}
+
+static inline void sys_free(void *memory) {
+    free(memory);
+}
+
+static inline size_t sys_page_size(void) {
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Address space for stacks: zero pages on demand, never huge ones. NULL if there is none. */
+static inline void *sys_map_stacks(size_t size_bytes) {
+    void *const memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+#ifdef MADV_NOHUGEPAGE
+    (void)madvise(memory, size_bytes, MADV_NOHUGEPAGE);
+#endif
+    return memory;
+}
+
+static inline void sys_unmap(void *memory, size_t size_bytes) {
+    (void)munmap(memory, size_bytes);
+}
+
+/* Applies one piece of advice to many ranges in one call, or one by one where that is not to be
+ * had. False if some range was refused. */
+static inline bool sys_advise_all(const struct iovec *ranges, size_t count, int advice) {
+#if defined(__linux__) && defined(SYS_process_madvise)
+    static __thread bool unsupported;
+    if (!unsupported && count > 1) {
+        const int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+        if (self >= 0) {
+            size_t total = 0;
+            for (size_t i = 0; i < count; i++)
+                total += ranges[i].iov_len;
+            const long done = syscall(SYS_process_madvise, self, ranges, count, advice, 0);
+            close(self);
+            if (done >= 0 && (size_t)done == total)
+                return true;
+        }
+        unsupported = true;
+    }
+#endif
+    bool all = true;
+    for (size_t i = 0; i < count; i++)
+        all &= madvise(ranges[i].iov_base, ranges[i].iov_len, advice) == 0;
+    return all;
+}
+
+/* Gives the pages back; they read as zero afterwards. */
+static inline bool sys_discard_all(const struct iovec *ranges, size_t count) {
+    return sys_advise_all(ranges, count, MADV_DONTNEED);
+}
+
+/* Guards that do not split the mapping (Linux 6.13 and later). */
+static inline bool sys_guard_light(const struct iovec *ranges, size_t count) {
+#ifdef __linux__
+    return sys_advise_all(ranges, count, MADV_GUARD_INSTALL);
+#else
+    (void)ranges, (void)count;
+    return false;
+#endif
+}
+
+/* Guards by protection: two mappings more for each. */
+static inline bool sys_guard_protect(void *memory, size_t size_bytes) {
+    return mprotect(memory, size_bytes, PROT_NONE) == 0;
+}
+
+/* Whether the kernel, asked to read a string there, faults. Tells whether a guard really guards: an
+ * emulator may accept the advice and do nothing. */
+static inline bool sys_faults(const void *address) {
+    return access((const char *)address, F_OK) != 0 && errno == EFAULT;
+}
+
+/* How many mappings a process may have. */
+static inline size_t sys_mappings_max(void) {
+    size_t most = 65530;
+#ifdef __linux__
+    FILE *const file = fopen("/proc/sys/vm/max_map_count", "re");
+    if (file != NULL) {
+        if (fscanf(file, "%zu", &most) != 1)
+            most = 65530;
+        fclose(file);
+    }
+#endif
+    return most;
+}
+
+/* Which of `pages` pages from `memory` on are in memory; one byte each, lowest bit. */
+static inline bool sys_resident(void *memory, size_t size_bytes, unsigned char *pages) {
+#ifdef __APPLE__
+    return mincore(memory, size_bytes, (char *)pages) == 0;
+#else
+    return mincore(memory, size_bytes, pages) == 0;
+#endif
+}
+
+/* ---- Descriptors ---- */
+
+static inline int sys_set_nonblocking(int fd) {
+    const int flags = fcntl(fd, F_GETFL);
+    if (flags < 0)
+        return -errno;
+    if (flags & O_NONBLOCK)
+        return 0;
+    return (int)sys_result(fcntl(fd, F_SETFL, flags | O_NONBLOCK));
+}
+
+static inline int sys_close(int fd) {
+    const int rc = close(fd);
+    return rc == 0 || errno == EINTR || errno == EINPROGRESS ? 0 : -errno;
+}
+
+static inline int sys_stat(int fd, struct stat *out) {
+    return (int)sys_result(fstat(fd, out));
+}
+
+#define SYS_RETRY(call)                                                                            \
+    __extension__({                                                                                \
+        long sys__result;                                                                          \
+        do                                                                                         \
+            sys__result = (long)(call);                                                            \
+        while (sys__result < 0 && errno == EINTR);                                                 \
+        sys_result(sys__result);                                                                   \
+    })
+
+static inline ssize_t sys_read(int fd, void *buffer, size_t size_bytes) {
+    return SYS_RETRY(read(fd, buffer, size_bytes));
+}
+
+static inline ssize_t sys_write(int fd, const void *buffer, size_t size_bytes) {
+    return SYS_RETRY(write(fd, buffer, size_bytes));
+}
+
+static inline ssize_t sys_readv(int fd, const struct iovec *parts, int count) {
+    return SYS_RETRY(readv(fd, parts, count));
+}
+
+static inline ssize_t sys_writev(int fd, const struct iovec *parts, int count) {
+    return SYS_RETRY(writev(fd, parts, count));
+}
+
+static inline ssize_t sys_preadv(int fd, const struct iovec *parts, int count, off_t offset) {
+    return SYS_RETRY(preadv(fd, parts, count, offset));
+}
+
+static inline ssize_t sys_pwritev(int fd, const struct iovec *parts, int count, off_t offset) {
+    return SYS_RETRY(pwritev(fd, parts, count, offset));
+}
+
+/* Reads a regular file only as far as that needs no waiting; offset -1: at its position. -EAGAIN
+ * if it would wait, or if the system cannot tell. */
+static inline ssize_t sys_read_cached(int fd, const struct iovec *parts, int count, off_t offset) {
+#if defined(__linux__) && defined(RWF_NOWAIT)
+    const ssize_t result = SYS_RETRY(preadv2(fd, parts, count, offset, RWF_NOWAIT));
+    return result == -EOPNOTSUPP || result == -ENOSYS ? -EAGAIN : result;
+#else
+    (void)fd, (void)parts, (void)count, (void)offset;
+    return -EAGAIN;
+#endif
+}
+
+static inline ssize_t sys_receive(int fd, void *buffer, size_t size_bytes) {
+    return SYS_RETRY(recv(fd, buffer, size_bytes, 0));
+}
+
+static inline ssize_t sys_send(int fd, const void *buffer, size_t size_bytes) {
+    return SYS_RETRY(send(fd, buffer, size_bytes, MSG_NOSIGNAL));
+}
+
+static inline ssize_t sys_send_message(int fd, const struct iovec *parts, int count) {
+    const struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts,
+                                   .msg_iovlen = (size_t)count};
+    return SYS_RETRY(sendmsg(fd, &message, MSG_NOSIGNAL));
+}
+
+static inline ssize_t sys_send_to(int fd, const void *buffer, size_t size_bytes,
+                                  const struct sockaddr *to, socklen_t to_size) {
+    return SYS_RETRY(sendto(fd, buffer, size_bytes, MSG_NOSIGNAL, to, to_size));
+}
+
+static inline ssize_t sys_receive_from(int fd, void *buffer, size_t size_bytes,
+                                       struct sockaddr *from, socklen_t *from_size) {
+    return SYS_RETRY(recvfrom(fd, buffer, size_bytes, 0, from, from_size));
+}
+
+/* A socket, non-blocking and closed on exec. */
+static inline int sys_socket(int family, int type, int protocol) {
+    return (int)sys_result(socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+}
+
+static inline int sys_accept(int fd) {
+    return (int)SYS_RETRY(accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
+}
+
+static inline int sys_connect(int fd, const struct sockaddr *to, socklen_t to_size) {
+    return (int)sys_result(connect(fd, to, to_size));
+}
+
+static inline int sys_bind(int fd, const struct sockaddr *to, socklen_t to_size) {
+    return (int)sys_result(bind(fd, to, to_size));
+}
+
+static inline int sys_listen(int fd, int backlog) {
+    return (int)sys_result(listen(fd, backlog));
+}
+
+static inline int sys_set_option(int fd, int level, int option, int value) {
+    return (int)sys_result(setsockopt(fd, level, option, &value, sizeof value));
+}
+
+static inline int sys_get_option(int fd, int level, int option, int *value) {
+    socklen_t size = sizeof *value;
+    return (int)sys_result(getsockopt(fd, level, option, value, &size));
+}
+
+static inline int sys_shutdown(int fd, int how) {
+    return (int)sys_result(shutdown(fd, how));
+}
+
+static inline int sys_own_address(int fd, struct sockaddr *out, socklen_t *size) {
+    return (int)sys_result(getsockname(fd, out, size));
+}
+
+static inline int sys_peer_address(int fd, struct sockaddr *out, socklen_t *size) {
+    return (int)sys_result(getpeername(fd, out, size));
+}
+
+static inline int sys_unlink(const char *path) {
+    return (int)sys_result(unlink(path));
+}
+
+/* Which of the poll(2) events hold for `fd` now. */
+static inline int sys_poll_now(int fd, short events) {
+    struct pollfd ask = {.fd = fd, .events = events};
+    const long count = SYS_RETRY(poll(&ask, 1, 0));
+    return count < 0 ? (int)count : ask.revents;
+}
+
+#endif

@@ -1,0 +1,170 @@
+/* Cancellation and deadlines: which of them reach where, and cutting those who wait there.
+ *
+ * Each scope knows whether it is effectively cancelled and the earliest deadline that reaches its
+ * inside; each task keeps both for its innermost place, folded into `due`. When a property of a
+ * scope changes, the change is carried inwards: along the owner's chain of scopes, and, through a
+ * work list, to the tasks that live in the scopes that changed. Nothing recurses or allocates. */
+#include "core/runtime.h"
+
+struct worklist {
+    struct coir__task *head, **tail;
+};
+
+/* The scope around a scope; NULL for the root. */
+static coir_scope *around(const coir_scope *scope) {
+    if (scope->coir__outer != NULL)
+        return scope->coir__outer;
+    return scope->coir__owner != NULL ? scope->coir__owner->home : NULL;
+}
+
+static coir_scope *innermost(const struct coir__task *task) {
+    return task->scope != NULL ? task->scope : task->home;
+}
+
+/* Remembers which scopes a cut came from: their close reports it. */
+static void mark_cut(const struct coir__task *task) {
+    for (coir_scope *scope = innermost(task); scope != NULL && scope->coir__effective;
+         scope = around(scope)) {
+        scope->coir__cut = true;
+        if (scope->coir__shield)
+            break;
+    }
+}
+
+static void cut(struct coir__task *task) {
+    coir_wait *const wait = task->wait;
+    if (wait->cut == NULL || !wait->cut(wait))
+        return;
+    mark_cut(task); /* `wait` may be gone by now */
+    coir__resume(coir__rt, task, -ECANCELED);
+}
+
+static void add_children(struct worklist *work, coir_scope *scope) {
+    struct coir__link *const head = &scope->coir__children;
+    for (struct coir__link *link = head->next; link != head; link = link->next) {
+        struct coir__task *const child = list_entry(link, struct coir__task, sibling);
+        child->visit = NULL;
+        *work->tail = child;
+        work->tail = &child->visit;
+    }
+}
+
+/* Carries what reaches `scope` from outside inwards to the owner's present place. Stops where
+ * nothing changes. `task` is the owner; NULL for the root scope. */
+static void carry(struct worklist *work, struct coir__task *task, coir_scope *scope, bool effective,
+                  coir_time due) {
+    const bool doomed = coir__rt->doomed;
+    for (; scope != NULL; scope = scope->coir__inner) {
+        const coir_time own = scope->coir__timer.deadline;
+        if (scope->coir__shield) {
+            effective = false;
+            due = COIR_NEVER;
+        }
+        effective = doomed || effective || scope->coir__cancelled;
+        due = own < due ? own : due;
+        if (!doomed && effective == scope->coir__effective && due == scope->coir__due)
+            return;
+        scope->coir__effective = effective;
+        scope->coir__due = due;
+        add_children(work, scope);
+    }
+    if (task == NULL)
+        return;
+    task->due = effective ? COIR_CUT : due;
+    if (effective && task->wait != NULL)
+        cut(task);
+}
+
+static void carry_from_home(struct worklist *work, struct coir__task *task) {
+    task->effective = coir__rt->doomed || task->cancelled || task->home->coir__effective;
+    carry(work, task, task->outermost, task->effective, task->home->coir__due);
+}
+
+static void finish(struct worklist *work) {
+    while (work->head != NULL) {
+        struct coir__task *const task = work->head;
+        work->head = task->visit;
+        if (work->head == NULL)
+            work->tail = &work->head;
+        carry_from_home(work, task);
+    }
+}
+
+void coir__refresh(coir_scope *scope) {
+    struct worklist work = {.head = NULL, .tail = &work.head};
+    struct coir__task *const owner = scope->coir__owner;
+    const coir_scope *const outer = scope->coir__outer;
+    if (outer != NULL)
+        carry(&work, owner, scope, outer->coir__effective, outer->coir__due);
+    else if (owner != NULL)
+        carry(&work, owner, scope, owner->effective, owner->home->coir__due);
+    else
+        carry(&work, NULL, scope, false, COIR_NEVER);
+    finish(&work);
+}
+
+void coir__refresh_task(struct coir__task *task) {
+    struct worklist work = {.head = NULL, .tail = &work.head};
+    carry_from_home(&work, task);
+    finish(&work);
+}
+
+void coir__expire(coir_scope *scope) {
+    coir__wheel_disarm(&coir__rt->wheel, &scope->coir__timer);
+    scope->coir__cancelled = scope->coir__expired = true;
+    coir__refresh(scope);
+}
+
+void coir__update_due(struct coir__task *task) {
+    const coir_scope *const scope = innermost(task);
+    const bool effective = task->scope != NULL ? scope->coir__effective : task->effective;
+    task->due = effective ? COIR_CUT : scope->coir__due;
+}
+
+/* Expires every scope around the task whose deadline has passed, though its timer has not fired
+ * yet: the outermost too, because that one shall have the credit. */
+static void expire_around(struct coir__task *self, coir_time now) {
+    for (coir_scope *scope = innermost(self); scope != NULL; scope = around(scope)) {
+        if (!scope->coir__cancelled && scope->coir__timer.deadline <= now)
+            coir__expire(scope);
+        if (scope->coir__shield)
+            break;
+    }
+}
+
+/* A task that goes on calling after it was told to stop must not keep the others from running. */
+static void count_ignored(struct coir__runtime *rt, struct coir__task *self) {
+    enum { YIELD_EVERY = 16, NAME_AT = 1024 };
+    self->cuts_in_a_row++;
+    if (self->cuts_in_a_row % YIELD_EVERY != 0)
+        return;
+    rt->cuts_ignored++;
+    if (self->cuts_in_a_row == NAME_AT) {
+        char label[128];
+        coir__warn("%s has ignored being cancelled %d times in a row; a task should return when a "
+                   "call says -ECANCELED",
+                   coir__task_label(self, label, sizeof label), NAME_AT);
+    }
+    coir__yield_turn(rt, self);
+}
+
+bool coir__is_cut(struct coir__runtime *rt, struct coir__task *self) {
+    if (self->due != COIR_CUT && self->due != COIR_NEVER) {
+        const coir_time now = coir__clock(rt);
+        if (now >= self->due)
+            expire_around(self, now);
+    }
+    return self->due == COIR_CUT;
+}
+
+void coir__told(struct coir__runtime *rt, struct coir__task *self) {
+    mark_cut(self);
+    count_ignored(rt, self);
+}
+
+coir__noinline int coir__check_slow(struct coir__runtime *rt, struct coir__task *self) {
+    if (!coir__is_cut(rt, self))
+        return 0;
+    coir__told(rt, self);
+    return -ECANCELED;
+}

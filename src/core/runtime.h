@@ -1,0 +1,359 @@
+/* The machine: what a runtime, a task and a record are, and the few operations that all else uses.
+ *
+ * Invariants:
+ *   A task is in one of four places: running (rt->current), ready (in the FIFO, wait == NULL),
+ *   parked (wait != NULL, in no queue of the scheduler), or dead (its stack in a cache).
+ *   Whoever ends a wait unlinks it from its primitive, sets wait = NULL, stores the value that
+ *   coir_park shall return, and makes the task ready. A ready task can be touched by nobody.
+ *   task->due is COIR_NEVER exactly when neither a cancel nor a deadline can reach the task:
+ *   the one comparison each call that may park begins with.
+ *
+ *      slot of an arena, low to high
+ *      | guard | stack grows down ............... | struct coir__task | colour |
+ *                                                 ^ shadow.low + shadow.size_bytes
+ */
+#ifndef COIR_CORE_RUNTIME_H
+#define COIR_CORE_RUNTIME_H
+
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "arch/frame.h"
+#include "base/list.h"
+#include "base/sanitizer.h"
+#include "base/sys.h"
+#include "coir/context.h"
+#include "coir/runtime.h"
+#include "coir/scope.h"
+#include "coir/task.h"
+#include "poll/poll.h"
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define coir__noinline __attribute__((noinline))
+#define coir__cold __attribute__((noinline, cold))
+#define coir__inline static inline __attribute__((always_inline))
+
+#ifndef COIR_DEBUG
+#define COIR_DEBUG 0
+#endif
+
+/* ---- Timers (timer.c) ---- */
+
+#define COIR_WHEEL_BITS 6 /* of a deadline, per level */
+#define COIR_WHEEL_SLOTS (1 << COIR_WHEEL_BITS)
+#define COIR_WHEEL_LEVELS ((63 + COIR_WHEEL_BITS - 1) / COIR_WHEEL_BITS)
+
+/* A radix wheel, exact to the nanosecond. A timer lies at the level of the highest six-bit digit in
+ * which its deadline differs from `base`, in the slot of that digit. Arming and disarming cost the
+ * same whatever is outstanding; a timer moves down at most once a level. */
+struct coir__wheel {
+    coir_time base;                        /* no deadline at level > 0 lies before it */
+    size_t armed;                          /* timers in the wheel or about to fire */
+    uint64_t levels;                       /* bit: level has a timer */
+    uint64_t occupied[COIR_WHEEL_LEVELS];  /* bit: slot has a timer */
+    struct coir__link slots[COIR_WHEEL_LEVELS][COIR_WHEEL_SLOTS];
+};
+
+void coir__wheel_init(struct coir__wheel *wheel, coir_time now);
+/* Arms a disarmed timer; timer->deadline and timer->fire are set. */
+void coir__wheel_arm(struct coir__wheel *wheel, struct coir__timer *timer);
+/* Disarms; harmless on a timer that is not armed. */
+void coir__wheel_disarm(struct coir__wheel *wheel, struct coir__timer *timer);
+/* Fires, in order of deadline and then of arming, every timer whose deadline is not after `now`. */
+void coir__wheel_advance(struct coir__wheel *wheel, coir_time now);
+/* A time at which advance has something to do: the earliest deadline, or, where finding it would
+ * mean a search, a time before it. COIR_NEVER if none is armed. */
+coir_time coir__wheel_next(const struct coir__wheel *wheel);
+
+/* ---- Stacks (stack.c) ---- */
+
+#define COIR_STACK_SIZE_MIN ((size_t)16 << 10)
+#define COIR_STACK_SIZE_MAX ((size_t)1 << 30)
+#define COIR_STACK_SLOT_DEFAULT ((size_t)128 << 10)
+#define COIR_STACK_CACHE_DEFAULT 4096
+#define COIR_POOLS 17 /* slots of 2^15 to 2^31 bytes */
+#define COIR_POOL_SHIFT 15
+
+struct coir__arena;
+
+/* The stacks of one slot size. */
+struct coir__pool {
+    size_t slot_size;
+    struct coir__link cached;     /* unused stacks with their memory, last used first */
+    struct coir__link with_clean; /* arenas that have slots without memory */
+    size_t arenas;
+};
+
+struct coir__stacks {
+    struct coir__pool pools[COIR_POOLS];
+    struct coir__link arenas; /* all of them */
+    size_t page_size;
+    int guard_kind;            /* enum in stack.c */
+    size_t guard_budget;       /* guards by protection that may still be made */
+    size_t cached, cached_max; /* stacks in all pools' caches */
+    size_t mapped;             /* slots in use or cached or trimmed */
+    size_t unguarded;          /* in use */
+};
+
+struct coir__task;
+int coir__stacks_init(struct coir__stacks *stacks, size_t cache_max);
+void coir__stacks_fini(struct coir__stacks *stacks);
+/* The index of the pool whose slots have room for `size_bytes` of stack. */
+unsigned coir__stack_pool(size_t size_bytes);
+/* A task block on top of a stack of its own: cached, or made. NULL if there is no memory. */
+struct coir__task *coir__stack_make(struct coir__stacks *stacks, unsigned pool);
+/* Takes a stack back into the cache; the caller may still be running on it until it switches. */
+void coir__stack_give(struct coir__stacks *stacks, struct coir__task *task);
+/* Gives the memory of stacks beyond the cache's bound back to the system, one batch. */
+void coir__stacks_trim(struct coir__stacks *stacks);
+/* Whether the canary of an unguarded stack is gone. */
+bool coir__stack_overflowed(const struct coir__task *task);
+/* The low end of the guard below the task's stack, and its size. */
+const char *coir__stack_guard(const struct coir__task *task, size_t *size_bytes);
+
+/* ---- Tasks (task.c) ---- */
+
+/* What a handle points to. Lives in the task's block, or, for a task spawned with a handle, in a
+ * pool of the runtime until its scope closes. Its memory stays readable as long as the runtime. */
+struct coir__record {
+    uint64_t generation;        /* of the handle; 0 when free */
+    struct coir__task *task;    /* NULL once it has ended */
+    struct coir__link joiners;  /* struct joiner, in their frames */
+    struct coir__record *next;  /* in its scope's list, or the free list */
+    int result;
+};
+
+struct coir__task {
+    coir_context context;
+    struct coir__task *next; /* in the ready FIFO */
+    void *value;             /* what the call that suspended it will return */
+    coir_time due;           /* COIR_CUT, the earliest deadline around it, or COIR_NEVER */
+    coir_wait *wait;         /* non-NULL exactly while parked */
+    coir_scope *scope;       /* innermost open scope of its own, or NULL */
+    int saved_errno;
+    int budget;              /* descriptor calls it may still make before it has to yield */
+
+    coir_scope *home;          /* the scope it was spawned into */
+    struct coir__link sibling; /* in home's children; in the cache of stacks when dead */
+    coir_scope *outermost;     /* of its own scopes */
+    coir_fn fn;
+    void *arg;
+    struct coir__record *record; /* &own, or one from the pool */
+    struct coir__record own;
+    struct coir__task *visit;    /* work list of coir__refresh */
+    struct coir__locals *locals;
+    bool cancelled;         /* by coir_task_cancel */
+    bool effective;         /* that, or home is effectively cancelled */
+    bool own_fp;            /* has floating-point control words of its own */
+    bool guarded;
+    unsigned cuts_in_a_row; /* times it was told -ECANCELED since it last left a cancelled scope */
+
+    struct coir_fp fp;
+    struct coir__shadow shadow;
+    struct coir__arena *arena; /* NULL for the loop */
+    uint32_t slot;             /* in the arena */
+    uint32_t pool;
+    char name[COIR_NAME_SIZE];
+};
+
+#define COIR_CUT INT64_MIN /* task->due: already cancelled */
+#define COIR_IO_BUDGET 64
+
+/* The end of the running task. */
+_Noreturn void coir__task_exit(struct coir__task *self, int rc);
+/* Spawns without looking at the scope's state. */
+int coir__spawn(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_options *options);
+/* Gives a chain of records back to the pool. */
+void coir__records_free(coir_scope *scope);
+/* What to call a task in a message: its name, or its entry function. Returns `out`. */
+const char *coir__task_label(const struct coir__task *task, char *out, size_t size_bytes);
+
+/* ---- The runtime (runtime.c, sched.c) ---- */
+
+struct coir__fds;
+struct coir__offload;
+
+struct coir__runtime {
+    struct coir__task *current;
+    struct coir__task *ready;       /* FIFO; ends in &loop */
+    struct coir__task **ready_tail; /* where to hang the next one */
+    long turn_left;                 /* switches until the loop has its say; 0 while careful */
+    int *errno_address;
+
+    /* Reasons to take the long way at every switch: tasks with floating-point words of their own,
+     * unguarded stacks, a seed, debug checks. */
+    unsigned careful;
+    long careful_left; /* turn_left while careful */
+    long turn_budget;  /* switches the present turn began with */
+    uint64_t random;   /* state of the seeded pick; 0 without seed */
+    struct coir_fp fp; /* the floating-point words of tasks without their own */
+
+    struct coir__task loop; /* the thread's own stack, as if it were a task */
+    coir_scope root;        /* holds the main task */
+    struct coir__wheel wheel;
+    struct coir__stacks stacks;
+    struct coir__poller poller;
+    struct coir__fds *fds;
+    struct coir__offload *offload;
+
+    uint64_t generation; /* serial of the runtime in the upper bits, tasks counted below */
+    struct coir__record *records_free;
+    struct coir__slab *slabs;
+
+    coir_time virtual_now; /* 0: the system's clock */
+    bool doomed;           /* deadlocked: everything is cut, shields or not */
+    bool holds_signals;
+    coir_fn main_fn;
+    void *main_arg;
+    int main_rc;
+    size_t default_stack_size;
+    unsigned default_pool;
+    unsigned offload_threads;
+    size_t io_waiting;   /* tasks parked on descriptors */
+    size_t offload_jobs; /* queued or running, whose end wakes a task */
+    size_t descriptors;
+    _Atomic int signalled; /* a signal that cancels has come */
+    struct coir__link starved; /* accepts waiting for a descriptor to be closed */
+    uint64_t spawned, switches, polls, scopes_left_open, cuts_ignored, accept_backoffs;
+    uint64_t alive;
+};
+
+#define COIR_GENERATION_BITS 44
+
+enum coir__scope_state {
+    COIR_SCOPE_FRESH = 0,
+    COIR_SCOPE_OPEN = 0x0be75c09, /* unlikely in memory that was never zeroed */
+    COIR_SCOPE_CLOSED = 0x4705ed5c,
+    COIR_SCOPE_REFUSED = 0x4ef5ed01, /* open failed; coir__refused says why */
+};
+
+extern __thread struct coir__runtime *coir__rt
+    __attribute__((visibility("hidden"), tls_model("initial-exec")));
+
+/* Why there is no runtime here: -EPERM, or -ECHILD in a forked child. */
+int coir__outside(void);
+
+/* The main loop, on the thread's own stack; ends when the root scope is empty. */
+void coir__loop(struct coir__runtime *rt);
+/* The next task when it is not simply the head of the FIFO. */
+struct coir__task *coir__next_slow(struct coir__runtime *rt, struct coir__task *self);
+/* Begins or ends a reason to be careful. */
+void coir__careful(struct coir__runtime *rt, int change);
+/* Lets the others run without checking for cancellation; ends the turn. */
+void coir__yield_turn(struct coir__runtime *rt, struct coir__task *self);
+/* The time now. */
+coir_time coir__clock(const struct coir__runtime *rt);
+
+/* ---- Cancellation (cancel.c) ---- */
+
+/* Recomputes what cancels and deadlines reach the inside of `scope`, after any of its own properties
+ * changed; cuts whoever waits where a cancel newly reaches. Does not recurse. */
+void coir__refresh(coir_scope *scope);
+/* The same for a task that was itself cancelled. */
+void coir__refresh_task(struct coir__task *task);
+/* Marks the scope cancelled by its deadline. */
+void coir__expire(coir_scope *scope);
+/* Sets due, from what surrounds the task at its innermost scope. */
+void coir__update_due(struct coir__task *task);
+/* The part of coir__check that is not a comparison: is_cut, and told if so. */
+int coir__check_slow(struct coir__runtime *rt, struct coir__task *self);
+/* Whether the running task is cancelled, deadlines that have just passed included. */
+bool coir__is_cut(struct coir__runtime *rt, struct coir__task *self);
+/* The running task is about to be told -ECANCELED. Makes it yield if it does not listen. */
+void coir__told(struct coir__runtime *rt, struct coir__task *self);
+
+/* ---- Upcalls: what the machine asks of the layers below it ---- */
+
+/* A child has ended with rc: runs the policy of its scope (flow/scope.c). */
+void coir__scope_ended(coir_scope *scope, const struct coir__task *child, int rc);
+/* Opens the root scope, which no task owns (flow/scope.c). */
+void coir__scope_open_root(coir_scope *scope);
+/* A descriptor is ready (io/fd.c). */
+coir__poll_event coir__fd_event;
+void coir__fds_fini(struct coir__runtime *rt);
+/* Wakes the tasks whose jobs have ended (io/offload.c). */
+void coir__offload_reap(struct coir__runtime *rt);
+/* Ends the threads and waits for them. */
+void coir__offload_fini(struct coir__runtime *rt);
+uint64_t coir__offload_threads(const struct coir__runtime *rt);
+/* Routes SIGINT and SIGTERM to the runtime, and back (io/signal.c). 0, or -EBUSY. */
+int coir__signals_take(struct coir__runtime *rt);
+void coir__signals_release(struct coir__runtime *rt);
+
+/* ---- Messages (debug/) ---- */
+
+/* Prints "coir: fatal: ..." and aborts. */
+_Noreturn void coir__fatal(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+/* Prints "coir: ..." */
+void coir__warn(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+/* Lists all tasks; returns how many. */
+int coir__dump(struct coir__runtime *rt, FILE *out);
+/* Turns faults in guards into messages, for this thread's runtime. */
+void coir__fault_init(struct coir__runtime *rt);
+void coir__fault_fini(struct coir__runtime *rt);
+
+/* ---- Inline parts ---- */
+
+/* Every call that may park begins with this, before any effect. 0 or -ECANCELED. */
+coir__inline int coir__check(struct coir__runtime *rt, struct coir__task *self) {
+    return likely(self->due == COIR_NEVER) ? 0 : coir__check_slow(rt, self);
+}
+
+coir__inline void coir__make_ready(struct coir__runtime *rt, struct coir__task *task) {
+    task->next = &rt->loop;
+    *rt->ready_tail = task;
+    rt->ready_tail = &task->next;
+}
+
+/* Ends the wait of a parked task: its record has been unlinked from its primitive. */
+coir__inline void coir__resume(struct coir__runtime *rt, struct coir__task *task, long value) {
+    task->wait = NULL;
+    task->value = (void *)(intptr_t)value;
+    coir__make_ready(rt, task);
+}
+
+coir__inline void coir__wake(struct coir__runtime *rt, coir_wait *wait, long value) {
+    coir__resume(rt, wait->coir__task, value);
+}
+
+coir__inline struct coir__task *coir__next(struct coir__runtime *rt, struct coir__task *self) {
+    if (unlikely(--rt->turn_left < 0))
+        return coir__next_slow(rt, self);
+    struct coir__task *const next = rt->ready; /* the loop, if nothing else */
+    rt->ready = next->next;
+    if (rt->ready == &rt->loop)
+        rt->ready_tail = &rt->ready;
+    return next;
+}
+
+/* Gives the processor to `next`. Returns when somebody resumes `self`, with its value. */
+coir__inline long coir__switch_to(struct coir__runtime *rt, struct coir__task *self,
+                                  struct coir__task *next) {
+    self->saved_errno = *rt->errno_address;
+    *rt->errno_address = next->saved_errno;
+    rt->current = next;
+#if COIR_ASAN || COIR_TSAN
+    return (long)(intptr_t)sanitizer_switch(&self->context, &self->shadow, &next->context,
+                                            &next->shadow, next->value, 0);
+#else
+    return (long)(intptr_t)coir__switch(&self->context, &next->context, next->value);
+#endif
+}
+
+/* Suspends the running task, which somebody will make ready, or has made ready already. */
+coir__inline long coir__suspend(struct coir__runtime *rt, struct coir__task *self) {
+    struct coir__task *const next = coir__next(rt, self);
+    if (unlikely(next == self))
+        return (long)(intptr_t)self->value;
+    return coir__switch_to(rt, self, next);
+}
+
+/* Parks on a record that is linked and will be found. No check. */
+coir__inline long coir__park(struct coir__runtime *rt, struct coir__task *self, coir_wait *wait) {
+    wait->coir__task = self;
+    self->wait = wait;
+    return coir__suspend(rt, self);
+}
+
+#endif

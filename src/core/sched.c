@@ -1,0 +1,210 @@
+/* The scheduler: whose turn it is.
+ *
+ * Tasks switch to one another directly. The loop, on the thread's own stack, is the last link of the
+ * ready FIFO, so that it runs when nothing is ready; it also runs when a turn is over, after
+ * turn_left switches, so that timers and descriptors are looked at however busy the tasks are. How
+ * long a turn may be is measured, not guessed: see begin_turn. */
+#include "core/runtime.h"
+
+#define TURN_MAX 256              /* switches in one turn */
+#define TURN_TIME COIR_US(50)     /* what a turn should last */
+#define PICK_AMONG 32             /* ready tasks that a seeded pick chooses from */
+
+coir_time coir__clock(const struct coir__runtime *rt) {
+    return rt->virtual_now != 0 ? rt->virtual_now : sys_clock();
+}
+
+static bool nothing_ready(const struct coir__runtime *rt) {
+    return rt->ready == &rt->loop;
+}
+
+/* ---- The pick, where it is not simply the head of the FIFO ---- */
+
+void coir__careful(struct coir__runtime *rt, int change) {
+    const bool before = rt->careful != 0;
+    rt->careful += (unsigned)change;
+    const bool after = rt->careful != 0;
+    if (after && !before) {
+        rt->careful_left = rt->turn_left;
+        rt->turn_left = 0;
+    } else if (before && !after) {
+        rt->turn_left = rt->careful_left;
+    }
+}
+
+/* splitmix64 */
+static uint64_t next_random(struct coir__runtime *rt) {
+    uint64_t z = rt->random += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* Takes the n-th task out of the FIFO; n is less than its length. */
+static struct coir__task *take_ready(struct coir__runtime *rt, unsigned n) {
+    struct coir__task **place = &rt->ready;
+    while (n-- > 0)
+        place = &(*place)->next;
+    struct coir__task *const task = *place;
+    *place = task->next;
+    if (task->next == &rt->loop)
+        rt->ready_tail = place;
+    return task;
+}
+
+static struct coir__task *pick(struct coir__runtime *rt) {
+    if (nothing_ready(rt))
+        return &rt->loop;
+    if (rt->random == 0)
+        return take_ready(rt, 0);
+    unsigned count = 0;
+    for (const struct coir__task *task = rt->ready; task != &rt->loop && count < PICK_AMONG;
+         task = task->next)
+        count++;
+    return take_ready(rt, (unsigned)(next_random(rt) % count));
+}
+
+/* The floating-point control words of the one who stops and the one who goes on. */
+static void switch_fp(struct coir__runtime *rt, struct coir__task *self, struct coir__task *next) {
+    const struct coir_fp now = coir__fp_get();
+    if (self->own_fp) {
+        self->fp = now;
+    } else if (COIR_DEBUG && self != &rt->loop && !coir__fp_equal(now, rt->fp)) {
+        char label[128];
+        coir__warn("%s waits with the floating-point environment changed; it belongs to the thread. "
+                   "Spawn it with own_fp_environment, or restore it first",
+                   coir__task_label(self, label, sizeof label));
+    }
+    coir__fp_set(next->own_fp ? next->fp : rt->fp);
+}
+
+coir__noinline struct coir__task *coir__next_slow(struct coir__runtime *rt,
+                                                  struct coir__task *self) {
+    if (rt->careful == 0)
+        return &rt->loop;
+    rt->turn_left = 0;
+    if (coir__stack_overflowed(self)) {
+        char label[128];
+        coir__fatal("stack overflow in %s: it used more than its %zu bytes, and had no guard",
+                    coir__task_label(self, label, sizeof label), self->shadow.size_bytes);
+    }
+    struct coir__task *const next = --rt->careful_left < 0 ? &rt->loop : pick(rt);
+    switch_fp(rt, self, next);
+    return next;
+}
+
+void coir__yield_turn(struct coir__runtime *rt, struct coir__task *self) {
+    self->value = NULL;
+    coir__make_ready(rt, self);
+    rt->turn_left = 0;
+    rt->careful_left = 0;
+    (void)coir__suspend(rt, self);
+}
+
+/* ---- The loop ---- */
+
+/* Where the switches that are left of the turn are counted. */
+static long *turn_left(struct coir__runtime *rt) {
+    return rt->careful != 0 ? &rt->careful_left : &rt->turn_left;
+}
+
+/* Chooses how many switches a turn may have: as many as fit into TURN_TIME, going by the last one,
+ * so that cheap switches are not slowed by clock and poller, and dear ones do not keep those
+ * waiting. `*last` is when the last turn ended, 0 if the loop was idle since: then the clock is not
+ * read. */
+static void end_turn(struct coir__runtime *rt, coir_time *last) {
+    rt->switches += (uint64_t)(rt->turn_budget - *turn_left(rt));
+    if (nothing_ready(rt)) {
+        *last = 0;
+        return;
+    }
+    const coir_time now = coir__clock(rt);
+    if (*last != 0 && now - *last > TURN_TIME)
+        rt->turn_budget = (rt->turn_budget + 1) / 2;
+    else if (rt->turn_budget < TURN_MAX)
+        rt->turn_budget *= 2;
+    *last = now;
+}
+
+static void take_signals(struct coir__runtime *rt) {
+    if (atomic_load_explicit(&rt->signalled, memory_order_relaxed) != 0) {
+        atomic_store_explicit(&rt->signalled, 0, memory_order_relaxed);
+        coir_scope_cancel(&rt->root);
+    }
+}
+
+/* All tasks are parked and nothing can wake one: says so, and cuts them all, so that the run ends. */
+static void break_deadlock(struct coir__runtime *rt) {
+    if (rt->doomed)
+        coir__fatal("the tasks that are left wait for one another and cannot be cut");
+    coir__warn("deadlock: all tasks wait, and nothing is left that could wake one:");
+    (void)coir__dump(rt, stderr);
+    rt->doomed = true;
+    rt->root.coir__cancelled = true;
+    coir__refresh(&rt->root);
+}
+
+/* How long the poller may sleep when no task is ready. */
+static coir_time patience(struct coir__runtime *rt) {
+    const coir_time next = coir__wheel_next(&rt->wheel);
+    if (next == COIR_NEVER)
+        return COIR_NEVER;
+    if (rt->virtual_now != 0)
+        return rt->offload_jobs > 0 ? COIR_NEVER : 0;
+    const coir_time now = sys_clock();
+    return next > now ? next - now : 0;
+}
+
+static void poll_for(struct coir__runtime *rt, coir_time timeout) {
+    rt->polls++;
+    const int rc = coir__poll_wait(&rt->poller, timeout, coir__fd_event, rt);
+    if (rc < 0)
+        coir__fatal("the poller failed: %s", coir_strerror(rc));
+}
+
+/* Virtual time: nothing is ready, and no descriptor nor job had anything either; so time may jump
+ * from deadline to deadline until one makes a task ready. */
+static void jump(struct coir__runtime *rt) {
+    while (nothing_ready(rt) && rt->wheel.armed > 0) {
+        const coir_time next = coir__wheel_next(&rt->wheel);
+        rt->virtual_now = next > rt->virtual_now ? next : rt->virtual_now;
+        coir__wheel_advance(&rt->wheel, rt->virtual_now);
+    }
+}
+
+/* Between turns: signals, descriptors and finished jobs, then timers. Sleeps when no task is ready. */
+static void look_around(struct coir__runtime *rt) {
+    take_signals(rt);
+    const bool idle = nothing_ready(rt);
+    coir_time timeout = 0;
+    if (idle) {
+        timeout = patience(rt);
+        if (timeout == COIR_NEVER && rt->io_waiting == 0 && rt->offload_jobs == 0) {
+            break_deadlock(rt);
+            return;
+        }
+        if (timeout > 0)
+            coir__stacks_trim(&rt->stacks);
+    }
+    if (timeout > 0 || rt->io_waiting > 0 || rt->offload_jobs > 0)
+        poll_for(rt, timeout);
+    coir__offload_reap(rt);
+    take_signals(rt);
+    if (rt->wheel.armed == 0)
+        return;
+    coir__wheel_advance(&rt->wheel, coir__clock(rt));
+    if (rt->virtual_now != 0 && rt->offload_jobs == 0)
+        jump(rt);
+}
+
+void coir__loop(struct coir__runtime *rt) {
+    coir_time last_turn = 0;
+    while (rt->root.coir__live > 0) {
+        look_around(rt);
+        *turn_left(rt) = rt->turn_budget;
+        struct coir__task *const next = coir__next(rt, &rt->loop);
+        if (next != &rt->loop)
+            (void)coir__switch_to(rt, &rt->loop, next);
+        end_turn(rt, &last_turn);
+    }
+}

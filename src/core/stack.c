@@ -1,0 +1,253 @@
+/* Stacks: arenas of equal slots, guards, a cache of used stacks, and giving memory back.
+ *
+ * A slot is clean (address space only), in use, or cached (unused, its memory kept). Arenas are
+ * mapped whole and stay until the runtime ends, because handles may point into any block that ever
+ * was: a clean slot reads as zero there, which no handle matches. A slot's task block sits at its
+ * top, shifted by a colour so that the blocks of neighbours fall into different cache sets. */
+#include <string.h>
+
+#include "core/runtime.h"
+
+#define COLOURS 16          /* times a cache line: at most a kibibyte of the first page */
+#define ARENA_SLOTS_MIN 64  /* the first arena of a pool */
+#define ARENA_SLOTS_MAX 1024 /* ranges one call may guard */
+#define ARENA_SIZE_MAX ((size_t)1 << 30)
+#define CANARY_SIZE 256 /* lowest bytes of an unguarded stack, which must stay zero */
+#define TRIM_AT_ONCE 256
+
+enum guard_kind { GUARD_UNKNOWN, GUARD_LIGHT, GUARD_PROTECT };
+
+struct coir__arena {
+    struct coir__link all, with_clean;
+    char *base;
+    struct coir__pool *pool;
+    size_t slots, clean;
+    unsigned *valgrind_ids; /* of the slots, or NULL */
+    uint64_t *guarded_bits; /* slots whose guard is installed */
+    uint64_t clean_bits[];
+};
+
+static size_t guard_size(const struct coir__stacks *stacks) {
+    return stacks->page_size > COIR_GUARD_SIZE ? stacks->page_size : COIR_GUARD_SIZE;
+}
+
+/* Finds out which kind of guard works here: by effect, because an emulator may accept the advice and
+ * do nothing. */
+static int probe_guards(struct coir__stacks *stacks) {
+    char *const page = sys_map_stacks(stacks->page_size);
+    if (page == NULL)
+        return -ENOMEM;
+    const struct iovec range = {.iov_base = page, .iov_len = stacks->page_size};
+    const bool light = !sanitizer_on_valgrind() && sys_guard_light(&range, 1) && sys_faults(page);
+    stacks->guard_kind = light ? GUARD_LIGHT : GUARD_PROTECT;
+    stacks->guard_budget = light ? 0 : sys_mappings_max() / 3 / 2; /* each splits off two */
+    sys_unmap(page, stacks->page_size);
+    return 0;
+}
+
+int coir__stacks_init(struct coir__stacks *stacks, size_t cache_max) {
+    memset(stacks, 0, sizeof *stacks);
+    stacks->page_size = sys_page_size();
+    stacks->cached_max = cache_max;
+    list_init(&stacks->arenas);
+    for (unsigned i = 0; i < COIR_POOLS; i++) {
+        struct coir__pool *const pool = &stacks->pools[i];
+        pool->slot_size = (size_t)1 << (COIR_POOL_SHIFT + i);
+        list_init(&pool->cached);
+        list_init(&pool->with_clean);
+    }
+    return probe_guards(stacks);
+}
+
+static void forget_cached(struct coir__task *task) {
+    list_take(&task->sibling);
+    sanitizer_stack_destroyed(&task->shadow);
+}
+
+void coir__stacks_fini(struct coir__stacks *stacks) {
+    for (unsigned i = 0; i < COIR_POOLS; i++) {
+        struct coir__link *const cached = &stacks->pools[i].cached;
+        while (!list_empty(cached))
+            forget_cached(list_entry(cached->next, struct coir__task, sibling));
+    }
+    while (!list_empty(&stacks->arenas)) {
+        struct coir__arena *const arena = list_entry(stacks->arenas.next, struct coir__arena, all);
+        list_take(&arena->all);
+        for (size_t i = 0; arena->valgrind_ids != NULL && i < arena->slots; i++)
+            sanitizer_valgrind_deregister(arena->valgrind_ids[i]);
+        sys_free(arena->valgrind_ids);
+        sys_unmap(arena->base, arena->slots * arena->pool->slot_size);
+        sys_free(arena);
+    }
+}
+
+unsigned coir__stack_pool(size_t size_bytes) {
+    const size_t slot = size_bytes + COIR_GUARD_SIZE;
+    unsigned pool = 0;
+    while (((size_t)1 << (COIR_POOL_SHIFT + pool)) < slot)
+        pool++;
+    return pool;
+}
+
+static char *slot_base(const struct coir__arena *arena, size_t slot) {
+    return arena->base + slot * arena->pool->slot_size;
+}
+
+/* Guards all slots of a new arena in one call, where guards are cheap. */
+static void guard_arena(struct coir__stacks *stacks, struct coir__arena *arena) {
+    struct iovec ranges[ARENA_SLOTS_MAX];
+    if (stacks->guard_kind != GUARD_LIGHT)
+        return;
+    for (size_t i = 0; i < arena->slots; i++)
+        ranges[i] = (struct iovec){.iov_base = slot_base(arena, i), .iov_len = guard_size(stacks)};
+    if (sys_guard_light(ranges, arena->slots))
+        memset(arena->guarded_bits, 0xff, (arena->slots + 63) / 64 * sizeof(uint64_t));
+}
+
+static struct coir__arena *make_arena(struct coir__stacks *stacks, struct coir__pool *pool) {
+    size_t slots = pool->arenas > 4 ? ARENA_SLOTS_MAX : (size_t)ARENA_SLOTS_MIN << pool->arenas;
+    if (slots * pool->slot_size > ARENA_SIZE_MAX)
+        slots = pool->slot_size < ARENA_SIZE_MAX ? ARENA_SIZE_MAX / pool->slot_size : 1;
+    const size_t words = (slots + 63) / 64;
+    struct coir__arena *const arena =
+        sys_allocate(sizeof *arena + 2 * words * sizeof(uint64_t));
+    if (arena == NULL)
+        return NULL;
+    arena->base = sys_map_stacks(slots * pool->slot_size);
+    if (arena->base == NULL) {
+        sys_free(arena);
+        return NULL;
+    }
+    arena->pool = pool;
+    arena->slots = arena->clean = slots;
+    arena->guarded_bits = arena->clean_bits + words;
+    for (size_t i = 0; i < slots; i++)
+        arena->clean_bits[i / 64] |= UINT64_C(1) << (i % 64);
+    if (sanitizer_on_valgrind())
+        arena->valgrind_ids = sys_allocate(slots * sizeof *arena->valgrind_ids);
+    for (size_t i = 0; arena->valgrind_ids != NULL && i < slots; i++)
+        arena->valgrind_ids[i] = sanitizer_valgrind_register(slot_base(arena, i),
+                                                             slot_base(arena, i + 1));
+    guard_arena(stacks, arena);
+    list_append(&stacks->arenas, &arena->all);
+    list_prepend(&pool->with_clean, &arena->with_clean);
+    pool->arenas++;
+    return arena;
+}
+
+/* Whether the slot has a guard; gives it one if that is still affordable. */
+static bool guard_slot(struct coir__stacks *stacks, struct coir__arena *arena, size_t slot) {
+    uint64_t *const word = &arena->guarded_bits[slot / 64];
+    const uint64_t bit = UINT64_C(1) << (slot % 64);
+    if ((*word & bit) == 0 && stacks->guard_budget > 0 &&
+        sys_guard_protect(slot_base(arena, slot), guard_size(stacks))) {
+        stacks->guard_budget--;
+        *word |= bit;
+    }
+    return (*word & bit) != 0;
+}
+
+static struct coir__task *use_slot(struct coir__stacks *stacks, struct coir__arena *arena,
+                                   size_t slot) {
+    arena->clean_bits[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
+    if (--arena->clean == 0)
+        list_take(&arena->with_clean);
+    char *const low = slot_base(arena, slot);
+    char *const high = low + arena->pool->slot_size;
+    const size_t block = (sizeof(struct coir__task) + COIR_CACHE_LINE - 1) / COIR_CACHE_LINE;
+    const size_t colour = slot % COLOURS;
+    struct coir__task *const task =
+        (struct coir__task *)(void *)(high - (block + colour) * COIR_CACHE_LINE);
+    task->arena = arena;
+    task->slot = (uint32_t)slot;
+    task->pool = (uint32_t)(arena->pool - stacks->pools);
+    task->guarded = guard_slot(stacks, arena, slot);
+    task->shadow.low = low + guard_size(stacks);
+    task->shadow.size_bytes = (size_t)((char *)task - (const char *)task->shadow.low);
+    sanitizer_stack_created(&task->shadow);
+    stacks->mapped++;
+    return task;
+}
+
+static struct coir__task *make_stack(struct coir__stacks *stacks, struct coir__pool *pool) {
+    struct coir__arena *arena;
+    if (list_empty(&pool->with_clean)) {
+        arena = make_arena(stacks, pool);
+        if (arena == NULL)
+            return NULL;
+    } else {
+        arena = list_entry(pool->with_clean.next, struct coir__arena, with_clean);
+    }
+    size_t word = 0;
+    while (arena->clean_bits[word] == 0)
+        word++;
+    return use_slot(stacks, arena, word * 64 + (size_t)__builtin_ctzll(arena->clean_bits[word]));
+}
+
+struct coir__task *coir__stack_make(struct coir__stacks *stacks, unsigned index) {
+    struct coir__pool *const pool = &stacks->pools[index];
+    struct coir__task *task;
+    if (unlikely(list_empty(&pool->cached))) {
+        task = make_stack(stacks, pool);
+        if (task == NULL)
+            return NULL;
+    } else {
+        task = list_entry(pool->cached.next, struct coir__task, sibling);
+        list_take(&task->sibling);
+        stacks->cached--;
+    }
+    sanitizer_stack_reused(&task->shadow);
+    stacks->unguarded += !task->guarded;
+    return task;
+}
+
+void coir__stack_give(struct coir__stacks *stacks, struct coir__task *task) {
+    list_prepend(&stacks->pools[task->pool].cached, &task->sibling);
+    stacks->cached++;
+    stacks->unguarded -= !task->guarded;
+}
+
+/* Takes the coldest cached stack of a pool out of use; returns the memory to give back. */
+static struct iovec trim_one(struct coir__stacks *stacks, struct coir__pool *pool) {
+    struct coir__task *const task = list_entry(pool->cached.prev, struct coir__task, sibling);
+    struct coir__arena *const arena = task->arena;
+    const size_t slot = task->slot;
+    forget_cached(task);
+    stacks->cached--;
+    stacks->mapped--;
+    arena->clean_bits[slot / 64] |= UINT64_C(1) << (slot % 64);
+    if (arena->clean++ == 0)
+        list_append(&pool->with_clean, &arena->with_clean);
+    char *const low = slot_base(arena, slot) + guard_size(stacks);
+    return (struct iovec){.iov_base = low,
+                          .iov_len = (size_t)(slot_base(arena, slot + 1) - low)};
+}
+
+void coir__stacks_trim(struct coir__stacks *stacks) {
+    struct iovec ranges[TRIM_AT_ONCE];
+    size_t count = 0;
+    for (unsigned i = COIR_POOLS; i-- > 0;) {
+        struct coir__pool *const pool = &stacks->pools[i];
+        while (stacks->cached > stacks->cached_max && count < TRIM_AT_ONCE &&
+               !list_empty(&pool->cached))
+            ranges[count++] = trim_one(stacks, pool);
+    }
+    if (count > 0)
+        (void)sys_discard_all(ranges, count);
+}
+
+bool coir__stack_overflowed(const struct coir__task *task) {
+    if (task->guarded || task->arena == NULL)
+        return false;
+    const uint64_t *const canary = (const uint64_t *)task->shadow.low;
+    uint64_t seen = 0;
+    for (size_t i = 0; i < CANARY_SIZE / sizeof *canary; i++)
+        seen |= canary[i];
+    return seen != 0 || (const char *)__builtin_frame_address(0) < (const char *)task->shadow.low;
+}
+
+const char *coir__stack_guard(const struct coir__task *task, size_t *size_bytes) {
+    const char *const low = slot_base(task->arena, task->slot);
+    *size_bytes = (size_t)((const char *)task->shadow.low - low);
+    return low;
+}

@@ -1,0 +1,513 @@
+/* Tasks: from spawn to exit, their handles, names and locals, waiting for and cancelling them.
+ *
+ * A handle names a record by address and generation. The upper bits of a generation are the
+ * serial number of the runtime, so that a handle of another runtime is refused before its address is
+ * looked at; the lower ones count its tasks. */
+#include <dlfcn.h>
+#include <string.h>
+
+#include "core/runtime.h"
+
+#define SLAB_RECORDS 128
+
+/* Records for handles, never given back before the runtime ends. */
+struct coir__slab {
+    struct coir__slab *next;
+    struct coir__record records[SLAB_RECORDS];
+};
+
+/* One task waiting in coir_join. */
+struct joiner {
+    coir_wait wait;
+    struct coir__link link;
+    int rc; /* what the task joined returned; filled in by its end */
+};
+
+/* ---- Records ---- */
+
+static struct coir__record *take_record(struct coir__runtime *rt) {
+    if (rt->records_free == NULL) {
+        struct coir__slab *const slab = sys_allocate(sizeof *slab);
+        if (slab == NULL)
+            return NULL;
+        slab->next = rt->slabs;
+        rt->slabs = slab;
+        for (size_t i = SLAB_RECORDS; i-- > 0;) {
+            slab->records[i].next = rt->records_free;
+            rt->records_free = &slab->records[i];
+        }
+    }
+    struct coir__record *const record = rt->records_free;
+    rt->records_free = record->next;
+    return record;
+}
+
+static void free_record(struct coir__runtime *rt, struct coir__record *record) {
+    record->generation = 0;
+    record->next = rt->records_free;
+    rt->records_free = record;
+}
+
+void coir__records_free(coir_scope *scope) {
+    while (scope->coir__records != NULL) {
+        struct coir__record *const record = scope->coir__records;
+        scope->coir__records = record->next;
+        free_record(coir__rt, record);
+    }
+}
+
+/* The record a handle names, or NULL if it is stale, foreign or zeroed, or there is no runtime. */
+static struct coir__record *look_up(coir_task handle) {
+    const struct coir__runtime *const rt = coir__rt;
+    if (rt == NULL ||
+        (handle.coir__generation ^ rt->generation) >> COIR_GENERATION_BITS != 0)
+        return NULL;
+    struct coir__record *const record = handle.coir__record;
+    return record->generation == handle.coir__generation ? record : NULL;
+}
+
+/* ---- Locals: an immutable list that spawner and child share until one of them sets a value ---- */
+
+struct coir__locals {
+    size_t references; /* tasks and list nodes that point here */
+    struct coir__locals *next;
+    const coir_local *key;
+    void *value;
+};
+
+static void release_locals(struct coir__locals *locals) {
+    while (locals != NULL && --locals->references == 0) {
+        struct coir__locals *const next = locals->next;
+        sys_free(locals);
+        locals = next;
+    }
+}
+
+static struct coir__locals *find_local(struct coir__locals *locals, const coir_local *key) {
+    while (locals != NULL && locals->key != key)
+        locals = locals->next;
+    return locals;
+}
+
+void *coir_local_get(const coir_local *key) {
+    if (coir__rt == NULL)
+        return NULL;
+    const struct coir__locals *const found = find_local(coir__rt->current->locals, key);
+    return found != NULL ? found->value : NULL;
+}
+
+/* A copy of the list, up to where `end` is skipped; the rest is shared. NULL: no memory. */
+static struct coir__locals *copy_before(struct coir__locals *from, const struct coir__locals *end) {
+    struct coir__locals *first = NULL, **tail = &first;
+    for (; from != end; from = from->next) {
+        struct coir__locals *const copy = sys_allocate(sizeof *copy);
+        if (copy == NULL) {
+            release_locals(first);
+            return NULL;
+        }
+        *copy = (struct coir__locals){.references = 1, .key = from->key, .value = from->value};
+        *tail = copy;
+        tail = &copy->next;
+    }
+    *tail = end->next;
+    if (end->next != NULL)
+        end->next->references++;
+    return first != NULL ? first : end->next;
+}
+
+int coir_local_set(const coir_local *key, void *value) {
+    if (coir__rt == NULL)
+        return coir__outside();
+    if (key == NULL)
+        return -EINVAL;
+    struct coir__locals **const head = &coir__rt->current->locals;
+    struct coir__locals *const found = find_local(*head, key);
+    if (found != NULL && found == *head && found->references == 1) {
+        found->value = value;
+        return 0;
+    }
+    struct coir__locals *const node = sys_allocate(sizeof *node);
+    if (node == NULL)
+        return -ENOMEM;
+    struct coir__locals *rest = *head;
+    if (found != NULL) { /* without the old value, so that the list does not grow */
+        rest = copy_before(*head, found);
+        if (rest == NULL && (found != *head || found->next != NULL)) {
+            sys_free(node);
+            return -ENOMEM;
+        }
+        release_locals(*head);
+    }
+    *node = (struct coir__locals){.references = 1, .next = rest, .key = key, .value = value};
+    *head = node;
+    return 0;
+}
+
+/* ---- Birth ---- */
+
+static void body(void *value, void *arg) {
+    (void)value;
+    sanitizer_entered();
+    struct coir__task *const self = arg;
+    coir__task_exit(self, self->fn(self->arg));
+}
+
+/* Copies the argument to the top of the new stack and returns what is left of it. */
+static char *copy_argument(struct coir__task *task, size_t size_bytes) {
+    char *const top = (char *)task - (size_bytes + COIR_STACK_ALIGNMENT - 1) /
+                                         COIR_STACK_ALIGNMENT * COIR_STACK_ALIGNMENT;
+    memcpy(top, task->arg, size_bytes);
+    task->arg = top;
+    return top;
+}
+
+static void set_name(struct coir__task *task, const char *name) {
+    size_t length = name != NULL ? strnlen(name, COIR_NAME_SIZE - 1) : 0;
+    if (length > 0)
+        memcpy(task->name, name, length);
+    task->name[length] = '\0';
+}
+
+static void apply_options(struct coir__task *task, const coir_spawn_options *options) {
+    set_name(task, options->name);
+    if (options->own_fp_environment) {
+        task->own_fp = true;
+        task->fp = coir__fp_get();
+    }
+}
+
+int coir__spawn(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_options *options) {
+    struct coir__runtime *const rt = coir__rt;
+    unsigned pool = rt->default_pool;
+    if (options != NULL && options->stack_size_bytes != 0)
+        pool = coir__stack_pool(options->stack_size_bytes);
+    struct coir__task *const task = coir__stack_make(&rt->stacks, pool);
+    if (unlikely(task == NULL))
+        return -ENOMEM;
+    struct coir__record *record = &task->own;
+    if (options != NULL && options->task != NULL) {
+        record = take_record(rt);
+        if (record == NULL) {
+            coir__stack_give(&rt->stacks, task);
+            return -ENOMEM;
+        }
+        record->next = scope->coir__records;
+        scope->coir__records = record;
+        *options->task =
+            (coir_task){.coir__record = record, .coir__generation = rt->generation + 1};
+    }
+    record->generation = ++rt->generation;
+    record->task = task;
+    record->result = -EINPROGRESS;
+    list_init(&record->joiners);
+
+    task->value = NULL;
+    task->wait = NULL;
+    task->scope = task->outermost = NULL;
+    task->saved_errno = 0;
+    task->budget = COIR_IO_BUDGET;
+    task->home = scope;
+    task->fn = fn;
+    task->arg = arg;
+    task->record = record;
+    task->cancelled = task->own_fp = false;
+    task->effective = scope->coir__effective;
+    task->due = task->effective ? COIR_CUT : scope->coir__due;
+    task->cuts_in_a_row = 0;
+    task->name[0] = '\0';
+    task->locals = rt->current->locals;
+    if (task->locals != NULL)
+        task->locals->references++;
+    void *top = task;
+    if (options != NULL) {
+        apply_options(task, options);
+        if (options->arg_size_bytes > 0)
+            top = copy_argument(task, options->arg_size_bytes);
+    }
+    if (unlikely(task->own_fp || !task->guarded))
+        coir__careful(rt, 1);
+    task->context.sp = coir__frame_init(top, body, task);
+
+    list_append(&scope->coir__children, &task->sibling);
+    scope->coir__live++;
+    rt->spawned++;
+    rt->alive++;
+    coir__make_ready(rt, task);
+    return 0;
+}
+
+/* ---- Death ---- */
+
+static void wake_joiners(struct coir__runtime *rt, struct coir__record *record) {
+    while (!list_empty(&record->joiners)) {
+        struct joiner *const joiner = list_entry(record->joiners.next, struct joiner, link);
+        list_take(&joiner->link);
+        joiner->rc = record->result;
+        coir__wake(rt, &joiner->wait, 0);
+    }
+}
+
+/* Leaves the processor for ever. */
+static _Noreturn void vanish(struct coir__runtime *rt, struct coir__task *self) {
+    struct coir__task *const next = coir__next(rt, self);
+    *rt->errno_address = next->saved_errno;
+    rt->current = next;
+#if COIR_ASAN || COIR_TSAN
+    (void)sanitizer_switch(&self->context, &self->shadow, &next->context, &next->shadow,
+                           next->value, 1);
+#else
+    (void)coir__switch(&self->context, &next->context, next->value);
+#endif
+    __builtin_unreachable();
+}
+
+_Noreturn void coir__task_exit(struct coir__task *self, int rc) {
+    struct coir__runtime *const rt = coir__rt;
+    char label[128];
+    if (unlikely(rt == NULL))
+        coir__fatal("%s returned in a forked child; call exec or _exit there",
+                    coir__task_label(self, label, sizeof label));
+    if (unlikely(self->scope != NULL))
+        coir__fatal("%s returned with a scope still open; close it with coir_scope_close on every "
+                    "path, or declare it with COIR_SCOPE",
+                    coir__task_label(self, label, sizeof label));
+    struct coir__record *const record = self->record;
+    record->result = rc;
+    record->task = NULL;
+    wake_joiners(rt, record);
+    if (record == &self->own)
+        record->generation = 0;
+    release_locals(self->locals);
+    list_take(&self->sibling);
+    coir__scope_ended(self->home, self, rc);
+    rt->alive--;
+    if (unlikely(self->own_fp || !self->guarded)) {
+        if (self->own_fp)
+            coir__fp_set(rt->fp);
+        self->own_fp = false;
+        coir__careful(rt, -1);
+    }
+    coir__stack_give(&rt->stacks, self);
+    vanish(rt, self);
+}
+
+/* ---- Public ---- */
+
+/* Why nothing may be spawned into the scope; 0 if it may. */
+static int spawn_refused(const coir_scope *scope, coir_fn fn) {
+    if (coir__rt == NULL)
+        return coir__outside();
+    if (fn == NULL || scope == NULL)
+        return -EINVAL;
+    if (scope->coir__state != COIR_SCOPE_OPEN)
+        return scope->coir__refused != 0 && scope->coir__state == COIR_SCOPE_REFUSED
+                   ? scope->coir__refused
+                   : -EINVAL;
+    return scope->coir__runtime == coir__rt ? 0 : -EINVAL;
+}
+
+int coir_spawn(coir_scope *scope, coir_fn fn, void *arg) {
+    const int refused = spawn_refused(scope, fn);
+    return unlikely(refused != 0) ? refused : coir__spawn(scope, fn, arg, NULL);
+}
+
+int coir_spawn_task(coir_scope *scope, coir_fn fn, void *arg, coir_task *task) {
+    return coir_spawn_with(scope, fn, arg, &(coir_spawn_options){.task = task});
+}
+
+int coir_spawn_with(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_options *options) {
+    const int refused = spawn_refused(scope, fn);
+    if (refused != 0)
+        return refused;
+    if (options != NULL) {
+        const size_t size = options->stack_size_bytes != 0 ? options->stack_size_bytes
+                                                           : coir__rt->default_stack_size;
+        if (size < COIR_STACK_SIZE_MIN || size > COIR_STACK_SIZE_MAX)
+            return -EINVAL;
+        if (options->arg_size_bytes > size / 4 || (options->arg_size_bytes > 0 && arg == NULL))
+            return -EINVAL;
+    }
+    return coir__spawn(scope, fn, arg, options);
+}
+
+static bool cut_join(coir_wait *wait) {
+    list_take(&((struct joiner *)(void *)wait)->link);
+    return true;
+}
+
+int coir_join(coir_task task, int *rc) {
+    struct coir__runtime *const rt = coir__rt;
+    if (rt == NULL)
+        return coir__outside();
+    COIR_TRY(coir__check(rt, rt->current));
+    struct coir__record *const record = look_up(task);
+    if (record == NULL)
+        return -ESRCH;
+    if (record->task == rt->current)
+        return -EDEADLK;
+    struct joiner joiner = {
+        .wait = {.cut = cut_join, .what = "join", .object = record->task}, .rc = record->result};
+    if (record->task != NULL) {
+        list_append(&record->joiners, &joiner.link);
+        COIR_TRY(coir__park(rt, rt->current, &joiner.wait));
+    }
+    if (rc != NULL)
+        *rc = joiner.rc;
+    return 0;
+}
+
+bool coir_task_cancel(coir_task task) {
+    const struct coir__record *const record = look_up(task);
+    if (record == NULL || record->task == NULL || record->task->cancelled)
+        return false;
+    record->task->cancelled = true;
+    coir__refresh_task(record->task);
+    return true;
+}
+
+bool coir_task_done(coir_task task) {
+    const struct coir__record *const record = look_up(task);
+    return record == NULL || record->task == NULL;
+}
+
+int coir_task_result(coir_task task) {
+    const struct coir__record *const record = look_up(task);
+    return record != NULL ? record->result : -ESRCH;
+}
+
+bool coir_task_equal(coir_task a, coir_task b) {
+    return a.coir__record == b.coir__record && a.coir__generation == b.coir__generation;
+}
+
+coir_task coir_self(void) {
+    if (coir__rt == NULL)
+        return (coir_task){.coir__record = NULL};
+    struct coir__record *const record = coir__rt->current->record;
+    return (coir_task){.coir__record = record, .coir__generation = record->generation};
+}
+
+/* The living task a handle names; NULL and *rc otherwise. */
+static struct coir__task *living(coir_task task, int *rc) {
+    const struct coir__record *const record = look_up(task);
+    *rc = coir__rt == NULL ? coir__outside() : -ESRCH;
+    return record != NULL ? record->task : NULL;
+}
+
+int coir_task_name(coir_task task, char *out, size_t size_bytes) {
+    int rc;
+    const struct coir__task *const found = living(task, &rc);
+    if (found == NULL)
+        return rc;
+    if (out == NULL || size_bytes == 0)
+        return -EINVAL;
+    const size_t length = strnlen(found->name, size_bytes - 1);
+    memcpy(out, found->name, length);
+    out[length] = '\0';
+    return 0;
+}
+
+int coir_task_set_name(coir_task task, const char *name) {
+    int rc;
+    struct coir__task *const found = living(task, &rc);
+    if (found == NULL)
+        return rc;
+    set_name(found, name);
+    return 0;
+}
+
+const char *coir__task_label(const struct coir__task *task, char *out, size_t size_bytes) {
+    Dl_info where = {.dli_sname = NULL};
+    if (task->name[0] != '\0')
+        (void)snprintf(out, size_bytes, "task '%s'", task->name);
+    else if (dladdr((void *)(uintptr_t)task->fn, &where) != 0 && where.dli_sname != NULL)
+        (void)snprintf(out, size_bytes, "task '%s'", where.dli_sname);
+    else
+        (void)snprintf(out, size_bytes, "task %p (unnamed, entry function %p)",
+                       (const void *)task, (void *)(uintptr_t)task->fn);
+    return out;
+}
+
+int coir_yield(void) {
+    struct coir__runtime *const rt = coir__rt;
+    if (unlikely(rt == NULL))
+        return coir__outside();
+    struct coir__task *const self = rt->current;
+    if (unlikely(self->due != COIR_NEVER) && coir__check_slow(rt, self) < 0)
+        return -ECANCELED;
+    self->value = NULL;
+    coir__make_ready(rt, self);
+    return (int)coir__suspend(rt, self);
+}
+
+int coir_check(void) {
+    struct coir__runtime *const rt = coir__rt;
+    return rt != NULL ? coir__check(rt, rt->current) : coir__outside();
+}
+
+/* One sleep: a wait that a timer ends. */
+struct sleeper {
+    coir_wait wait;
+    struct coir__timer timer;
+};
+
+static bool cut_sleep(coir_wait *wait) {
+    coir__wheel_disarm(&coir__rt->wheel, &((struct sleeper *)(void *)wait)->timer);
+    return true;
+}
+
+static void end_sleep(struct coir__timer *timer) {
+    coir__wake(coir__rt, &list_entry(timer, struct sleeper, timer)->wait, 0);
+}
+
+static int sleep_to(struct coir__runtime *rt, coir_time deadline) {
+    struct sleeper sleeper = {.wait = {.cut = cut_sleep, .what = "sleep"},
+                              .timer = {.deadline = deadline, .fire = end_sleep}};
+    if (deadline != COIR_NEVER)
+        coir__wheel_arm(&rt->wheel, &sleeper.timer);
+    return (int)coir__park(rt, rt->current, &sleeper.wait);
+}
+
+int coir_sleep_until(coir_time deadline) {
+    struct coir__runtime *const rt = coir__rt;
+    if (rt == NULL)
+        return coir__outside();
+    COIR_TRY(coir__check(rt, rt->current));
+    return deadline <= coir__clock(rt) ? coir_yield() : sleep_to(rt, deadline);
+}
+
+int coir_sleep(coir_time duration) {
+    struct coir__runtime *const rt = coir__rt;
+    if (rt == NULL)
+        return coir__outside();
+    if (duration < 0)
+        return -EINVAL;
+    if (duration == 0)
+        return coir_yield();
+    COIR_TRY(coir__check(rt, rt->current));
+    return sleep_to(rt, coir_after(duration));
+}
+
+int coir_park(coir_wait *wait) {
+    struct coir__runtime *const rt = coir__rt;
+    if (unlikely(rt == NULL))
+        return coir__outside();
+    if (unlikely(wait == NULL))
+        return -EINVAL;
+    struct coir__task *const self = rt->current;
+    if (unlikely(self->due != COIR_NEVER) && wait->cut != NULL && coir__is_cut(rt, self) &&
+        wait->cut(wait)) {
+        coir__told(rt, self);
+        return -ECANCELED;
+    }
+    return (int)coir__park(rt, self, wait);
+}
+
+int coir_unpark(coir_wait *wait, int value) {
+    struct coir__runtime *const rt = coir__rt;
+    if (unlikely(rt == NULL))
+        return coir__outside();
+    if (unlikely(wait == NULL || wait->coir__task == NULL || wait->coir__task->wait != wait))
+        return -EINVAL;
+    coir__wake(rt, wait, value);
+    return 0;
+}

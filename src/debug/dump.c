@@ -1,0 +1,171 @@
+/* The listing of scopes and tasks, and the use of stacks. */
+#include <string.h>
+
+#include "coir/debug.h"
+#include "core/runtime.h"
+
+static void print_wait(const coir_wait *wait, FILE *out) {
+    if (wait->number != 0)
+        (void)fprintf(out, "waits for %s %ld", wait->what, wait->number);
+    else if (wait->object != NULL)
+        (void)fprintf(out, "waits for %s %p", wait->what, wait->object);
+    else
+        (void)fprintf(out, "waits for %s", wait->what != NULL ? wait->what : "something");
+}
+
+static void print_indent(FILE *out, int depth) {
+    (void)fprintf(out, "%*s", 2 * depth, "");
+}
+
+static void print_task(const struct coir__runtime *rt, const struct coir__task *task, int depth,
+                       FILE *out) {
+    char label[128];
+    print_indent(out, depth);
+    (void)fprintf(out, "%s: ", coir__task_label(task, label, sizeof label));
+    if (task == rt->current)
+        (void)fputs("running", out);
+    else if (task->wait != NULL)
+        print_wait(task->wait, out);
+    else
+        (void)fputs("ready", out);
+    if (task->due == COIR_CUT)
+        (void)fputs(", cancelled", out);
+    (void)fputc('\n', out);
+}
+
+static void print_scope(const coir_scope *scope, int depth, FILE *out) {
+    print_indent(out, depth);
+    if (scope->coir__name != NULL)
+        (void)fprintf(out, "scope '%s'", scope->coir__name);
+    else
+        (void)fprintf(out, "scope %p", (const void *)scope);
+    (void)fprintf(out, ": %zu %s%s%s\n", scope->coir__live,
+                  scope->coir__live == 1 ? "task" : "tasks",
+                  scope->coir__cancelled ? ", cancelled" : "",
+                  scope->coir__shield ? ", shielded" : "");
+}
+
+/* Where a walk over the tree stands: at a task, or at a scope of it. */
+struct place {
+    const struct coir__task *task;
+    const coir_scope *scope;
+    int depth;
+};
+
+static const struct coir__task *child_after(const coir_scope *scope, const struct coir__link *link) {
+    return link == &scope->coir__children ? NULL : list_entry(link, struct coir__task, sibling);
+}
+
+/* The place that comes next, in depth-first order, without recursion: tasks nest without bound. */
+static bool advance(struct place *place) {
+    const struct coir__task *task = place->task;
+    const coir_scope *scope = place->scope;
+    if (scope == NULL) {
+        if (task->outermost != NULL) {
+            place->scope = task->outermost;
+            place->depth++;
+            return true;
+        }
+    } else {
+        task = child_after(scope, scope->coir__children.next);
+        if (task != NULL) {
+            *place = (struct place){.task = task, .depth = place->depth + 1};
+            return true;
+        }
+    }
+    for (;;) {
+        if (scope != NULL && scope->coir__inner != NULL) {
+            place->task = scope->coir__owner;
+            place->scope = scope->coir__inner;
+            place->depth++;
+            return true;
+        }
+        /* back out of all scopes of this task, to the task itself */
+        for (; scope != NULL && scope->coir__outer != NULL; scope = scope->coir__outer)
+            place->depth--;
+        if (scope != NULL) {
+            place->depth--;
+            task = scope->coir__owner;
+            if (task == NULL)
+                return false;
+        }
+        scope = task->home;
+        const struct coir__task *const next = child_after(scope, task->sibling.next);
+        if (next != NULL) {
+            *place = (struct place){.task = next, .depth = place->depth};
+            return true;
+        }
+        place->depth--;
+    }
+}
+
+int coir__dump(struct coir__runtime *rt, FILE *out) {
+    int count = 0;
+    struct place place = {.scope = &rt->root};
+    print_scope(place.scope, 1, out);
+    while (advance(&place)) {
+        if (place.scope != NULL) {
+            print_scope(place.scope, place.depth + 1, out);
+        } else {
+            print_task(rt, place.task, place.depth + 1, out);
+            count++;
+        }
+    }
+    (void)fflush(out);
+    return count;
+}
+
+int coir_dump(FILE *out) {
+    if (coir__rt == NULL)
+        return coir__outside();
+    return out != NULL ? coir__dump(coir__rt, out) : -EINVAL;
+}
+
+/* How far below the top the stack has been touched: the deepest page in memory, and within it the
+ * deepest word that is not zero. */
+static size_t high_water(const struct coir__task *task, size_t page_size) {
+    char *const top = (char *)(uintptr_t)task->shadow.low + task->shadow.size_bytes;
+    char *const end = (char *)(((uintptr_t)top + page_size - 1) / page_size * page_size);
+    unsigned char resident[64];
+    char *page = (char *)(uintptr_t)task->shadow.low;
+    while (page < end) {
+        const size_t pages = (size_t)(end - page) / page_size;
+        const size_t count = pages < sizeof resident ? pages : sizeof resident;
+        if (!sys_resident(page, count * page_size, resident))
+            return 0;
+        for (size_t i = 0; i < count; i++, page += page_size) {
+            if ((resident[i] & 1) == 0)
+                continue;
+            const uint64_t *word = (const uint64_t *)(void *)page;
+            while ((char *)(uintptr_t)word < page + page_size && *word == 0)
+                word++;
+            if ((char *)(uintptr_t)word < page + page_size)
+                return (size_t)(top - (char *)(uintptr_t)word);
+        }
+    }
+    return 0;
+}
+
+int coir_task_stack(coir_task task, coir_stack_use *out) {
+    const struct coir__runtime *const rt = coir__rt;
+    const int rc = coir_task_result(task);
+    if (rt == NULL)
+        return coir__outside();
+    if (out == NULL)
+        return -EINVAL;
+    if (rc == -ESRCH || coir_task_done(task))
+        return -ESRCH;
+    const struct coir__task *const found = ((struct coir__record *)task.coir__record)->task;
+    const char *const top = (const char *)found->shadow.low + found->shadow.size_bytes;
+    const char *const sp = found == rt->current ? (const char *)__builtin_frame_address(0)
+                                                : (const char *)found->context.sp;
+    const size_t deepest = high_water(found, rt->stacks.page_size);
+    const size_t now = (size_t)(top - sp);
+    *out = (coir_stack_use){
+        .size = found->shadow.size_bytes,
+        .now = now,
+        .high_water = deepest > now ? deepest : now,
+        .guarded = found->guarded,
+    };
+    return 0;
+}

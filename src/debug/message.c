@@ -1,0 +1,62 @@
+/* What the library says on stderr, and the names of errors. */
+#include <stdarg.h>
+#include <string.h>
+
+#include "core/runtime.h"
+
+static void say(const char *kind, const char *format, va_list arguments) {
+    char text[1024];
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    (void)fprintf(stderr, "coir: %s%s\n", kind, text);
+    (void)fflush(stderr);
+}
+
+void coir__fatal(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    say("fatal: ", format, arguments);
+    va_end(arguments);
+    abort();
+}
+
+void coir__warn(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    say("", format, arguments);
+    va_end(arguments);
+}
+
+/* Those that the library itself returns or passes on; others are left to the C library. */
+#define NAMES(X)                                                                                   \
+    X(EPERM) X(ENOENT) X(ESRCH) X(EINTR) X(EIO) X(EBADF) X(ECHILD) X(EAGAIN) X(ENOMEM) X(EACCES)   \
+    X(EFAULT) X(EBUSY) X(EEXIST) X(ENOTDIR) X(EISDIR) X(EINVAL) X(ENFILE) X(EMFILE) X(EFBIG)       \
+    X(ENOSPC) X(ESPIPE) X(EROFS) X(EPIPE) X(ERANGE) X(EDEADLK) X(ENAMETOOLONG) X(ENOSYS)           \
+    X(EOVERFLOW) X(ENOTSOCK) X(EMSGSIZE) X(EPROTO) X(EOPNOTSUPP) X(EAFNOSUPPORT) X(EADDRINUSE)     \
+    X(EADDRNOTAVAIL) X(ENETDOWN) X(ENETUNREACH) X(ECONNABORTED) X(ECONNRESET) X(ENOBUFS)           \
+    X(EISCONN) X(ENOTCONN) X(ETIMEDOUT) X(ECONNREFUSED) X(EHOSTDOWN) X(EHOSTUNREACH)               \
+    X(EINPROGRESS) X(ECANCELED) X(EOWNERDEAD)
+
+static const char *error_name(int number) {
+    switch (number) {
+#define CASE(name)                                                                                 \
+    case name:                                                                                     \
+        return #name;
+        NAMES(CASE)
+#undef CASE
+    default:
+        return NULL;
+    }
+}
+
+const char *coir_strerror(int error) {
+    static __thread char text[128];
+    const unsigned number = error < 0 ? 0U - (unsigned)error : (unsigned)error;
+    if (number == 0)
+        return "success";
+    const char *const name = number <= INT32_MAX ? error_name((int)number) : NULL;
+    if (name != NULL)
+        (void)snprintf(text, sizeof text, "%s: %s", name, strerror((int)number));
+    else
+        (void)snprintf(text, sizeof text, "error %u", number);
+    return text;
+}

@@ -1,0 +1,318 @@
+/* Scopes: opening, closing, policies and errors. The laws are those of DESIGN: nothing outlives its
+ * scope; cancellation is level triggered; a deadline's -ETIMEDOUT comes out of close alone.
+ *
+ * How a cancel spreads is core/cancel.c's; this file decides when there is one, and what close
+ * returns. It reaches the scheduler through park and wake only. */
+#include <string.h>
+
+#include "core/runtime.h"
+
+static bool is_open(const coir_scope *scope) {
+    return scope != NULL && scope->coir__state == COIR_SCOPE_OPEN;
+}
+
+/* Whether something outside the scope is cancelled, and its shield does not keep that off. */
+static bool cancelled_from_outside(const coir_scope *scope) {
+    if (scope->coir__shield)
+        return false;
+    if (scope->coir__outer != NULL)
+        return scope->coir__outer->coir__effective;
+    return scope->coir__owner != NULL && scope->coir__owner->effective;
+}
+
+/* ---- Opening ---- */
+
+static int refuse(coir_scope *scope, int rc) {
+    if (scope != NULL && scope->coir__state == COIR_SCOPE_FRESH) {
+        scope->coir__state = COIR_SCOPE_REFUSED;
+        scope->coir__refused = rc;
+    }
+    return rc;
+}
+
+static int check_options(const coir_scope_options *options) {
+    if (options->policy != COIR_FAIL_FAST && options->policy != COIR_SUPERVISE &&
+        options->policy != COIR_RACE)
+        return -EINVAL;
+    if (options->deadline < 0 || (options->errors == NULL && options->error_capacity > 0))
+        return -EINVAL;
+    return 0;
+}
+
+static void apply_options(coir_scope *scope, const coir_scope_options *options) {
+    scope->coir__policy = (uint8_t)options->policy;
+    scope->coir__shield = options->shield;
+    scope->coir__move_on = options->move_on;
+    scope->coir__name = options->name;
+    scope->coir__more_errors = options->errors;
+    scope->coir__error_capacity = options->error_capacity;
+    scope->coir__timer.deadline = options->deadline != 0 ? options->deadline : COIR_NEVER;
+}
+
+static void fire_deadline(struct coir__timer *timer) {
+    coir__expire(list_entry(timer, coir_scope, coir__timer));
+}
+
+static void arm_deadline(coir_scope *scope) {
+    scope->coir__timer.fire = fire_deadline;
+    if (scope->coir__timer.deadline != COIR_NEVER)
+        coir__wheel_arm(&coir__rt->wheel, &scope->coir__timer);
+}
+
+/* Sets what reaches the inside of a scope that has just become the innermost of its owner. */
+static void compute_reach(coir_scope *scope, const struct coir__task *owner) {
+    const coir_scope *const around = owner->scope != NULL ? owner->scope : owner->home;
+    const coir_time own = scope->coir__timer.deadline;
+    scope->coir__effective =
+        scope->coir__cancelled || coir__rt->doomed || cancelled_from_outside(scope);
+    scope->coir__due =
+        scope->coir__shield || own < around->coir__due ? own : around->coir__due;
+}
+
+int coir__scope_open(const coir_scope_options *options) {
+    return coir_scope_open_with(options->coir__scope, options);
+}
+
+int coir_scope_open_with(coir_scope *scope, const coir_scope_options *options) {
+    static const coir_scope_options defaults;
+    if (coir__rt == NULL)
+        return refuse(scope, coir__outside());
+    if (scope == NULL || scope->coir__state != COIR_SCOPE_FRESH)
+        return -EINVAL;
+    if (options == NULL)
+        options = &defaults;
+    const int rc = check_options(options);
+    if (rc < 0)
+        return refuse(scope, rc);
+    struct coir__task *const self = coir__rt->current;
+    apply_options(scope, options);
+    list_init(&scope->coir__children);
+    scope->coir__runtime = coir__rt;
+    scope->coir__owner = self;
+    scope->coir__outer = self->scope;
+    if (self->scope != NULL)
+        self->scope->coir__inner = scope;
+    else
+        self->outermost = scope;
+    compute_reach(scope, self);
+    self->scope = scope;
+    scope->coir__state = COIR_SCOPE_OPEN;
+    arm_deadline(scope);
+    coir__update_due(self);
+    return 0;
+}
+
+void coir__scope_open_root(coir_scope *scope) {
+    apply_options(scope, &(const coir_scope_options){.policy = COIR_SUPERVISE, .name = "main"});
+    list_init(&scope->coir__children);
+    scope->coir__runtime = coir__rt;
+    scope->coir__due = COIR_NEVER;
+    scope->coir__timer.fire = fire_deadline;
+    scope->coir__state = COIR_SCOPE_OPEN;
+}
+
+/* ---- Ends of children ---- */
+
+static void note_error(coir_scope *scope, const struct coir__task *child, int rc) {
+    if (rc != -ECANCELED && scope->coir__first_error == 0)
+        scope->coir__first_error = rc;
+    if (rc == -ECANCELED)
+        scope->coir__first_cut = rc;
+    const size_t index = scope->coir__error_count++;
+    coir_error *place = NULL;
+    if (index < COIR_SCOPE_ERRORS)
+        place = &scope->coir__errors[index];
+    else if (index - COIR_SCOPE_ERRORS < scope->coir__error_capacity)
+        place = &scope->coir__more_errors[index - COIR_SCOPE_ERRORS];
+    if (place == NULL)
+        return;
+    *place = (coir_error){.rc = rc, .fn = child != NULL ? child->fn : NULL};
+    if (child != NULL)
+        memcpy(place->name, child->name, sizeof place->name);
+}
+
+/* One that was told to stop and says so has not failed. */
+static bool is_failure(int rc, bool cancelled) {
+    return rc < 0 && !(rc == -ECANCELED && cancelled);
+}
+
+void coir__scope_ended(coir_scope *scope, const struct coir__task *child, int rc) {
+    if (unlikely(rc < 0)) {
+        if (is_failure(rc, child->effective)) {
+            note_error(scope, child, rc);
+            if (scope->coir__policy == COIR_FAIL_FAST)
+                coir_scope_cancel(scope);
+        }
+    } else if (scope->coir__policy == COIR_RACE) {
+        scope->coir__won = true;
+        coir_scope_cancel(scope);
+    }
+    if (--scope->coir__live == 0 && scope->coir__closer != NULL) {
+        coir_wait *const closer = scope->coir__closer;
+        scope->coir__closer = NULL;
+        coir__wake(coir__rt, closer, 0);
+    }
+}
+
+/* ---- Closing ---- */
+
+/* In a loop: once the last child has ended, a task from elsewhere may spawn another one before the
+ * owner runs. */
+static void wait_for_children(struct coir__runtime *rt, coir_scope *scope) {
+    while (scope->coir__live > 0) {
+        coir_wait wait = {.cut = NULL, .what = "close of scope", .object = scope};
+        scope->coir__closer = &wait;
+        (void)coir__park(rt, rt->current, &wait);
+    }
+}
+
+/* Law 7, in its order. */
+static int outcome(const coir_scope *scope, int rc) {
+    if (rc < 0 && rc != -ECANCELED)
+        return rc;
+    if (scope->coir__first_error != 0 && !scope->coir__won)
+        return scope->coir__first_error;
+    if (scope->coir__cut && cancelled_from_outside(scope))
+        return -ECANCELED;
+    if (scope->coir__cut && scope->coir__expired)
+        return scope->coir__move_on ? 0 : -ETIMEDOUT;
+    if (scope->coir__first_cut != 0 && !scope->coir__won)
+        return -ECANCELED;
+    if (rc == -ECANCELED && scope->coir__cancelled)
+        return 0;
+    return rc;
+}
+
+/* Takes the scope out of its owner's chain. */
+static void leave(coir_scope *scope, struct coir__task *owner) {
+    coir__wheel_disarm(&coir__rt->wheel, &scope->coir__timer);
+    coir__records_free(scope);
+    owner->scope = scope->coir__outer;
+    if (scope->coir__outer != NULL)
+        scope->coir__outer->coir__inner = NULL;
+    else
+        owner->outermost = NULL;
+    coir__update_due(owner);
+    if (owner->due != COIR_CUT)
+        owner->cuts_in_a_row = 0;
+    scope->coir__state = COIR_SCOPE_CLOSED;
+}
+
+static const char *scope_label(const coir_scope *scope, char *out, size_t size_bytes) {
+    if (scope->coir__name != NULL)
+        (void)snprintf(out, size_bytes, "scope '%s'", scope->coir__name);
+    else
+        (void)snprintf(out, size_bytes, "scope %p", (const void *)scope);
+    return out;
+}
+
+int coir_scope_close(coir_scope *scope, int rc) {
+    struct coir__runtime *const rt = coir__rt;
+    if (rt == NULL)
+        return coir__outside();
+    if (!is_open(scope))
+        return scope != NULL && scope->coir__state == COIR_SCOPE_REFUSED ? scope->coir__refused
+                                                                        : -EINVAL;
+    struct coir__task *const self = rt->current;
+    if (scope->coir__owner != self)
+        return -EPERM;
+    if (self->scope != scope) {
+        char task[128], outer[64], inner[64];
+        coir__fatal("%s closes %s while %s, opened inside it, is still open; close the inner one "
+                    "first",
+                    coir__task_label(self, task, sizeof task),
+                    scope_label(scope, outer, sizeof outer),
+                    scope_label(self->scope, inner, sizeof inner));
+    }
+    if (rc < 0 && is_failure(rc, scope->coir__effective)) {
+        note_error(scope, NULL, rc);
+        if (scope->coir__policy != COIR_SUPERVISE)
+            coir_scope_cancel(scope);
+    }
+    wait_for_children(rt, scope);
+    const int result = outcome(scope, rc);
+    leave(scope, self);
+    return result;
+}
+
+void coir_scope_guard(coir_scope *scope) {
+    if (!is_open(scope) || coir__rt == NULL)
+        return;
+    coir__rt->scopes_left_open++;
+    coir_scope_cancel(scope);
+    (void)coir_scope_close(scope, 0);
+}
+
+/* ---- Cancelling, looking, changing ---- */
+
+void coir_scope_cancel(coir_scope *scope) {
+    if (scope == NULL || scope->coir__cancelled)
+        return;
+    if (scope->coir__state == COIR_SCOPE_FRESH) {
+        scope->coir__cancelled = true; /* counts from the opening on */
+    } else if (is_open(scope) && coir__rt != NULL && scope->coir__runtime == coir__rt) {
+        scope->coir__cancelled = true;
+        coir__refresh(scope);
+    }
+}
+
+bool coir_scope_cancelled(const coir_scope *scope) {
+    return scope != NULL && scope->coir__cancelled;
+}
+
+bool coir_scope_expired(const coir_scope *scope) {
+    return scope != NULL && scope->coir__expired;
+}
+
+coir_time coir_scope_deadline(const coir_scope *scope) {
+    return scope != NULL && scope->coir__timer.deadline != 0 ? scope->coir__timer.deadline
+                                                             : COIR_NEVER;
+}
+
+int coir_scope_set_deadline(coir_scope *scope, coir_time deadline) {
+    struct coir__runtime *const rt = coir__rt;
+    if (rt == NULL)
+        return coir__outside();
+    if (!is_open(scope) || scope->coir__runtime != rt || scope->coir__cancelled || deadline <= 0)
+        return -EINVAL;
+    coir__wheel_disarm(&rt->wheel, &scope->coir__timer);
+    scope->coir__timer.deadline = deadline;
+    if (deadline <= coir__clock(rt)) {
+        coir__expire(scope);
+    } else {
+        arm_deadline(scope);
+        coir__refresh(scope);
+    }
+    return 0;
+}
+
+int coir_scope_set_shield(coir_scope *scope, bool shield) {
+    if (coir__rt == NULL)
+        return coir__outside();
+    if (!is_open(scope) || scope->coir__runtime != coir__rt)
+        return -EINVAL;
+    scope->coir__shield = shield;
+    coir__refresh(scope);
+    return 0;
+}
+
+size_t coir_scope_errors(const coir_scope *scope, coir_error *out, size_t capacity) {
+    if (scope == NULL)
+        return 0;
+    for (size_t i = 0; out != NULL && i < capacity && i < scope->coir__error_count; i++) {
+        if (i < COIR_SCOPE_ERRORS)
+            out[i] = scope->coir__errors[i];
+        else if (i - COIR_SCOPE_ERRORS < scope->coir__error_capacity)
+            out[i] = scope->coir__more_errors[i - COIR_SCOPE_ERRORS];
+        else
+            break;
+    }
+    return scope->coir__error_count;
+}
+
+coir_time coir_effective_deadline(void) {
+    if (coir__rt == NULL)
+        return COIR_NEVER;
+    const coir_time due = coir__rt->current->due;
+    return due == COIR_CUT ? 0 : due;
+}

@@ -1,0 +1,440 @@
+/* Descriptors: the table of those that are known, readiness, waiting, and the calls of io.h. */
+#include "io/fd.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "coir/io.h"
+
+#define CHUNK 256 /* entries allocated together; they never move */
+
+struct coir__fds {
+    size_t chunks;
+    struct coir__fd *chunk[];
+};
+
+/* ---- The table ---- */
+
+static struct coir__fd *entry_at(const struct coir__runtime *rt, int fd) {
+    const struct coir__fds *const fds = rt->fds;
+    const size_t index = (size_t)(unsigned)fd / CHUNK;
+    if (fds == NULL || index >= fds->chunks || fds->chunk[index] == NULL)
+        return NULL;
+    return &fds->chunk[index][(unsigned)fd % CHUNK];
+}
+
+struct coir__fd *coir__fd_find(const struct coir__runtime *rt, int fd) {
+    struct coir__fd *const entry = entry_at(rt, fd);
+    return entry != NULL && entry->kind != COIR_FD_UNKNOWN && entry->kind != COIR_FD_CLOSING
+               ? entry
+               : NULL;
+}
+
+static int grow_table(struct coir__runtime *rt, size_t chunks) {
+    const size_t old = rt->fds != NULL ? rt->fds->chunks : 0;
+    if (chunks <= old)
+        return 0;
+    chunks = chunks < 2 * old ? 2 * old : chunks;
+    struct coir__fds *const fds = sys_allocate(sizeof *fds + chunks * sizeof(struct coir__fd *));
+    if (fds == NULL)
+        return -ENOMEM;
+    fds->chunks = chunks;
+    if (old > 0)
+        memcpy(fds->chunk, rt->fds->chunk, old * sizeof(struct coir__fd *));
+    sys_free(rt->fds);
+    rt->fds = fds;
+    return 0;
+}
+
+static int make_entry(struct coir__runtime *rt, int fd, struct coir__fd **out) {
+    const size_t index = (size_t)fd / CHUNK;
+    COIR_TRY(grow_table(rt, index + 1));
+    struct coir__fd **const chunk = &rt->fds->chunk[index];
+    if (*chunk == NULL)
+        *chunk = sys_allocate(CHUNK * sizeof **chunk);
+    if (*chunk == NULL)
+        return -ENOMEM;
+    *out = &(*chunk)[fd % CHUNK];
+    return 0;
+}
+
+void coir__fds_fini(struct coir__runtime *rt) {
+    for (size_t i = 0; rt->fds != NULL && i < rt->fds->chunks; i++)
+        sys_free(rt->fds->chunk[i]);
+    sys_free(rt->fds);
+    rt->fds = NULL;
+}
+
+/* ---- Readiness ---- */
+
+static void wake(struct coir__runtime *rt, struct coir__fd_wait *wait, int value) {
+    if (wait == NULL || !wait->parked)
+        return;
+    wait->parked = false;
+    rt->io_waiting--;
+    coir__wake(rt, &wait->wait, value);
+}
+
+void coir__fd_event(void *context, uint64_t token, unsigned events) {
+    struct coir__runtime *const rt = context;
+    struct coir__fd *const entry = entry_at(rt, (int)(uint32_t)token);
+    if (entry == NULL || entry->generation != (uint32_t)(token >> 32))
+        return; /* of a descriptor that had this number before */
+    entry->ready |= (uint8_t)(events & (COIR_POLL_READ | COIR_POLL_WRITE));
+    entry->hangup |= (events & COIR_POLL_HANGUP) != 0;
+    if (events & COIR_POLL_READ)
+        wake(rt, entry->reader, 0);
+    if (events & COIR_POLL_WRITE)
+        wake(rt, entry->writer, 0);
+}
+
+static bool cut_wait(coir_wait *wait) {
+    struct coir__fd_wait *const mine = (struct coir__fd_wait *)(void *)wait;
+    mine->parked = false;
+    coir__rt->io_waiting--;
+    coir__fd_done(mine);
+    return true;
+}
+
+void coir__fd_done(struct coir__fd_wait *wait) {
+    if (wait->fd->reader == wait)
+        wait->fd->reader = NULL;
+    if (wait->fd->writer == wait)
+        wait->fd->writer = NULL;
+}
+
+int coir__fd_wait_for(struct coir__runtime *rt, int fd, struct coir__fd *entry,
+                      struct coir__fd_wait *wait) {
+    const uint32_t generation = entry->generation;
+    if (!entry->registered) {
+        COIR_TRY(coir__poll_add(&rt->poller, fd, (uint64_t)generation << 32 | (uint32_t)fd));
+        entry->registered = true;
+    }
+    wait->wait.cut = cut_wait;
+    wait->wait.object = entry;
+    wait->wait.number = fd;
+    wait->fd = entry;
+    wait->parked = true;
+    if (wait->directions & COIR_POLL_READ)
+        entry->reader = wait;
+    if (wait->directions & COIR_POLL_WRITE)
+        entry->writer = wait;
+    rt->io_waiting++;
+    rt->current->budget = COIR_IO_BUDGET;
+    const long rc = coir__park(rt, rt->current, &wait->wait);
+    if (rc < 0)
+        return (int)rc;
+    if (entry->generation != generation) /* closed after the wake, before this ran */
+        return -EBADF;
+    return 0;
+}
+
+coir__noinline ssize_t coir__io_wait(struct coir__runtime *rt, int fd, struct coir__fd *entry,
+                                     unsigned direction, coir__attempt *attempt, void *context) {
+    struct coir__fd_wait wait = {
+        .wait = {.what = direction == COIR_POLL_READ ? "read on descriptor" : "write on descriptor"},
+        .fd = entry,
+        .directions = direction};
+    ssize_t result;
+    do {
+        entry->ready &= (uint8_t)~direction;
+        result = coir__fd_wait_for(rt, fd, entry, &wait);
+        if (result == 0)
+            result = attempt(fd, entry, context);
+    } while (result == -EAGAIN);
+    coir__fd_done(&wait);
+    return result;
+}
+
+/* ---- Known and forgotten ---- */
+
+/* Ends every call in progress: the number stands for this descriptor no longer. */
+static void forget(struct coir__runtime *rt, struct coir__fd *entry) {
+    struct coir__fd_wait *const reader = entry->reader, *const writer = entry->writer;
+    entry->reader = entry->writer = NULL;
+    wake(rt, reader, -EBADF);
+    wake(rt, writer, -EBADF);
+    entry->generation++;
+    entry->kind = COIR_FD_UNKNOWN;
+    entry->registered = entry->hangup = false;
+    rt->descriptors--;
+}
+
+int coir__fd_know(struct coir__runtime *rt, int fd, enum coir__fd_kind kind) {
+    struct coir__fd *entry;
+    COIR_TRY(make_entry(rt, fd, &entry));
+    if (entry->kind != COIR_FD_UNKNOWN)
+        forget(rt, entry); /* closed behind our back, and the number given out again */
+    entry->kind = (uint8_t)kind;
+    entry->ready = COIR_POLL_READ | COIR_POLL_WRITE;
+    rt->descriptors++;
+    return 0;
+}
+
+static int kind_of(int fd, enum coir__fd_kind *kind) {
+    struct stat info;
+    COIR_TRY(sys_stat(fd, &info));
+    int type;
+    if (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode) || S_ISBLK(info.st_mode))
+        *kind = COIR_FD_FILE;
+    else if (!S_ISSOCK(info.st_mode))
+        *kind = COIR_FD_PLAIN;
+    else if (sys_get_option(fd, SOL_SOCKET, SO_TYPE, &type) == 0 && type == SOCK_STREAM)
+        *kind = COIR_FD_STREAM;
+    else
+        *kind = COIR_FD_SOCKET;
+    return 0;
+}
+
+static bool in_use(const struct coir__fd *entry) {
+    return entry->reader != NULL || entry->writer != NULL || entry->jobs > 0;
+}
+
+int coir_adopt(int fd) {
+    struct coir__runtime *const rt = coir__rt;
+    if (rt == NULL)
+        return coir__outside();
+    if (fd < 0)
+        return -EBADF;
+    enum coir__fd_kind kind;
+    COIR_TRY(kind_of(fd, &kind));
+    const struct coir__fd *const entry = entry_at(rt, fd);
+    if (entry != NULL && in_use(entry))
+        return -EBUSY;
+    if (kind != COIR_FD_FILE)
+        COIR_TRY(sys_set_nonblocking(fd));
+    return coir__fd_know(rt, fd, kind);
+}
+
+int coir_release(int fd) {
+    struct coir__runtime *const rt = coir__rt;
+    if (rt == NULL)
+        return coir__outside();
+    struct coir__fd *const entry = coir__fd_find(rt, fd);
+    if (entry == NULL)
+        return -EBADF;
+    if (in_use(entry))
+        return -EBUSY;
+    if (entry->registered)
+        (void)coir__poll_remove(&rt->poller, fd);
+    forget(rt, entry);
+    return 0;
+}
+
+int coir__fd_close(struct coir__runtime *rt, int fd) {
+    struct coir__fd *const entry = coir__fd_find(rt, fd);
+    if (entry == NULL)
+        return -EBADF;
+    const uint32_t jobs = entry->jobs;
+    forget(rt, entry);
+    if (jobs > 0) { /* the number must not be given out again under a thread's hands */
+        entry->kind = COIR_FD_CLOSING;
+        rt->descriptors++;
+        return 0;
+    }
+    return sys_close(fd);
+}
+
+int coir_close(int fd) {
+    struct coir__runtime *const rt = coir__rt;
+    if (rt == NULL)
+        return coir__outside();
+    const int rc = coir__fd_close(rt, fd);
+    coir__accept_retry(rt);
+    return rc;
+}
+
+/* ---- Reading and writing ---- */
+
+struct buffer {
+    char *data;
+    size_t size_bytes;
+};
+
+static inline ssize_t try_read(int fd, const struct coir__fd *entry, void *context) {
+    const struct buffer *const buffer = context;
+    return entry->kind == COIR_FD_PLAIN ? sys_read(fd, buffer->data, buffer->size_bytes)
+                                        : sys_receive(fd, buffer->data, buffer->size_bytes);
+}
+
+static inline ssize_t try_write(int fd, const struct coir__fd *entry, void *context) {
+    const struct buffer *const buffer = context;
+    return entry->kind == COIR_FD_PLAIN ? sys_write(fd, buffer->data, buffer->size_bytes)
+                                        : sys_send(fd, buffer->data, buffer->size_bytes);
+}
+
+struct parts {
+    const struct iovec *parts;
+    int count;
+};
+
+static ssize_t try_readv(int fd, const struct coir__fd *entry, void *context) {
+    const struct parts *const all = context;
+    (void)entry;
+    return sys_readv(fd, all->parts, all->count);
+}
+
+static ssize_t try_writev(int fd, const struct coir__fd *entry, void *context) {
+    const struct parts *const all = context;
+    return entry->kind == COIR_FD_PLAIN ? sys_writev(fd, all->parts, all->count)
+                                        : sys_send_message(fd, all->parts, all->count);
+}
+
+/* The entry of a regular file, or NULL for all that the poller can wait for, and for errors. */
+static struct coir__fd *regular_file(int fd) {
+    struct coir__fd *const entry = coir__rt != NULL ? coir__fd_find(coir__rt, fd) : NULL;
+    return entry != NULL && entry->kind == COIR_FD_FILE ? entry : NULL;
+}
+
+static ssize_t transfer_file(int fd, struct coir__fd *entry, bool writing, void *data,
+                             size_t size_bytes, off_t offset) {
+    const struct iovec part = {.iov_base = data, .iov_len = size_bytes};
+    return coir__file_transfer(coir__rt, fd, entry, writing, &part, 1, offset);
+}
+
+ssize_t coir_read(int fd, void *buffer, size_t size_bytes) {
+    struct coir__fd *const file = regular_file(fd);
+    if (unlikely(buffer == NULL && size_bytes > 0))
+        return -EINVAL;
+    if (unlikely(file != NULL))
+        return transfer_file(fd, file, false, buffer, size_bytes, -1);
+    struct buffer all = {.data = buffer, .size_bytes = size_bytes};
+    return coir__io(fd, COIR_POLL_READ, try_read, &all, (ssize_t)size_bytes);
+}
+
+ssize_t coir_write(int fd, const void *buffer, size_t size_bytes) {
+    struct coir__fd *const file = regular_file(fd);
+    if (unlikely(buffer == NULL && size_bytes > 0))
+        return -EINVAL;
+    if (unlikely(file != NULL))
+        return transfer_file(fd, file, true, (void *)(uintptr_t)buffer, size_bytes, -1);
+    struct buffer all = {.data = (char *)(uintptr_t)buffer, .size_bytes = size_bytes};
+    return coir__io(fd, COIR_POLL_WRITE, try_write, &all, 0);
+}
+
+/* The number of bytes the parts ask for; -EINVAL if that is no sensible request. */
+static ssize_t total_size(const struct iovec *parts, int count) {
+    size_t total = 0;
+    if (count < 0 || count > IOV_MAX || (parts == NULL && count > 0))
+        return -EINVAL;
+    for (int i = 0; i < count; i++)
+        if (__builtin_add_overflow(total, parts[i].iov_len, &total) || total > SSIZE_MAX)
+            return -EINVAL;
+    return (ssize_t)total;
+}
+
+ssize_t coir_readv(int fd, const struct iovec *parts, int count) {
+    const ssize_t total = total_size(parts, count);
+    if (total < 0)
+        return total;
+    struct coir__fd *const file = regular_file(fd);
+    if (file != NULL)
+        return coir__file_transfer(coir__rt, fd, file, false, parts, count, -1);
+    struct parts all = {.parts = parts, .count = count};
+    return coir__io(fd, COIR_POLL_READ, try_readv, &all, total);
+}
+
+ssize_t coir_writev(int fd, const struct iovec *parts, int count) {
+    const ssize_t total = total_size(parts, count);
+    if (total < 0)
+        return total;
+    struct coir__fd *const file = regular_file(fd);
+    if (file != NULL)
+        return coir__file_transfer(coir__rt, fd, file, true, parts, count, -1);
+    struct parts all = {.parts = parts, .count = count};
+    return coir__io(fd, COIR_POLL_WRITE, try_writev, &all, 0);
+}
+
+int coir_read_exact(int fd, void *buffer, size_t size_bytes, size_t *done) {
+    size_t count = 0;
+    ssize_t rc = 0;
+    while (count < size_bytes) {
+        rc = coir_read(fd, (char *)buffer + count, size_bytes - count);
+        if (rc <= 0)
+            break;
+        count += (size_t)rc;
+    }
+    if (done != NULL)
+        *done = count;
+    if (count == size_bytes)
+        return 0;
+    return rc < 0 ? (int)rc : -EPIPE;
+}
+
+int coir_write_all(int fd, const void *buffer, size_t size_bytes, size_t *done) {
+    size_t count = 0;
+    ssize_t rc = 0;
+    while (count < size_bytes) {
+        rc = coir_write(fd, (const char *)buffer + count, size_bytes - count);
+        if (rc <= 0)
+            break;
+        count += (size_t)rc;
+    }
+    if (done != NULL)
+        *done = count;
+    if (count == size_bytes)
+        return 0;
+    return rc < 0 ? (int)rc : -EIO;
+}
+
+static ssize_t at_offset(int fd, bool writing, void *buffer, size_t size_bytes, off_t offset) {
+    if (coir__rt == NULL)
+        return coir__outside();
+    if (offset < 0 || (buffer == NULL && size_bytes > 0))
+        return -EINVAL;
+    struct coir__fd *const file = regular_file(fd);
+    if (file == NULL)
+        return coir__fd_find(coir__rt, fd) == NULL ? -EBADF : -ESPIPE;
+    return transfer_file(fd, file, writing, buffer, size_bytes, offset);
+}
+
+ssize_t coir_pread(int fd, void *buffer, size_t size_bytes, off_t offset) {
+    return at_offset(fd, false, buffer, size_bytes, offset);
+}
+
+ssize_t coir_pwrite(int fd, const void *buffer, size_t size_bytes, off_t offset) {
+    return at_offset(fd, true, (void *)(uintptr_t)buffer, size_bytes, offset);
+}
+
+/* ---- Poll ---- */
+
+static int ready_events(int fd, int events) {
+    const int found = sys_poll_now(fd, (short)((events & COIR_READABLE ? POLLIN : 0) |
+                                               (events & COIR_WRITABLE ? POLLOUT : 0)));
+    if (found < 0)
+        return found;
+    const bool failed = (found & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+    return (found & POLLIN || failed ? events & COIR_READABLE : 0) |
+           (found & POLLOUT || failed ? events & COIR_WRITABLE : 0);
+}
+
+int coir_poll(int fd, int events) {
+    struct coir__runtime *const rt = coir__rt;
+    if (rt == NULL)
+        return coir__outside();
+    if (events == 0 || (events & ~(COIR_READABLE | COIR_WRITABLE)) != 0)
+        return -EINVAL;
+    COIR_TRY(coir__check(rt, rt->current));
+    struct coir__fd *const entry = coir__fd_find(rt, fd);
+    if (entry == NULL)
+        return -EBADF;
+    if (entry->kind == COIR_FD_FILE)
+        return events;
+    struct coir__fd_wait wait = {
+        .wait = {.what = "poll of descriptor"},
+        .fd = entry,
+        .directions = (events & COIR_READABLE ? COIR_POLL_READ : 0U) |
+                      (events & COIR_WRITABLE ? COIR_POLL_WRITE : 0U)};
+    if ((events & COIR_READABLE && entry->reader != NULL) ||
+        (events & COIR_WRITABLE && entry->writer != NULL))
+        return -EBUSY;
+    int found;
+    while ((found = ready_events(fd, events)) == 0) {
+        found = coir__fd_wait_for(rt, fd, entry, &wait);
+        if (found < 0)
+            break;
+    }
+    coir__fd_done(&wait);
+    coir__spend(rt, rt->current);
+    return found;
+}

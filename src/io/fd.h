@@ -1,0 +1,100 @@
+/* What the runtime knows of a descriptor, and how a call waits for one.
+ *
+ * Invariants: `ready` says which directions may succeed without waiting, as far as is known; a bit is
+ * cleared only by an attempt that came to nothing (or took all there was), and set by the poller.
+ * `reader` and `writer` are the calls in progress, parked or just woken; a call that was cut is
+ * in neither. Each time a number comes to stand for another descriptor `generation` changes, so that
+ * neither an old event nor a call woken too late reaches the new one. */
+#ifndef COIR_IO_FD_H
+#define COIR_IO_FD_H
+
+#include "core/runtime.h"
+
+enum coir__fd_kind {
+    COIR_FD_UNKNOWN,  /* nobody told the runtime of it */
+    COIR_FD_STREAM,   /* a stream socket: a short read has drained it */
+    COIR_FD_SOCKET,   /* another socket */
+    COIR_FD_PLAIN,    /* a pipe, terminal, device: read and write only */
+    COIR_FD_FILE,     /* a regular file, which is never waited for */
+    COIR_FD_CLOSING,  /* a file closed while a thread works on it */
+};
+
+/* One call that waits for one or both directions of a descriptor. */
+struct coir__fd_wait {
+    coir_wait wait;
+    struct coir__fd *fd;
+    unsigned directions; /* COIR_POLL_READ, COIR_POLL_WRITE */
+    bool parked;
+};
+
+struct coir__fd {
+    uint32_t generation;
+    uint8_t kind;
+    uint8_t ready; /* COIR_POLL_READ, COIR_POLL_WRITE */
+    bool hangup;   /* the other end has finished: a short read says nothing any more */
+    bool registered;
+    uint32_t jobs; /* threads at work on a file */
+    struct coir__fd_wait *reader, *writer;
+};
+
+/* The entry of a known descriptor, or NULL. */
+struct coir__fd *coir__fd_find(const struct coir__runtime *rt, int fd);
+/* Makes a non-blocking descriptor known. 0 or -ENOMEM. */
+int coir__fd_know(struct coir__runtime *rt, int fd, enum coir__fd_kind kind);
+/* Closes it, waking those who wait. */
+int coir__fd_close(struct coir__runtime *rt, int fd);
+/* Parks until one of the directions is ready. 0; -ECANCELED, -EBADF, or an error of the poller.
+ * The record goes into the entry and stays there after a wake, until coir__fd_done. */
+int coir__fd_wait_for(struct coir__runtime *rt, int fd, struct coir__fd *entry,
+                      struct coir__fd_wait *wait);
+void coir__fd_done(struct coir__fd_wait *wait);
+
+/* Regular files (file.c). */
+ssize_t coir__file_transfer(struct coir__runtime *rt, int fd, struct coir__fd *entry, bool writing,
+                            const struct iovec *parts, int count, off_t offset);
+
+/* A descriptor was closed: accepts that wait for one try again (net.c). */
+void coir__accept_retry(struct coir__runtime *rt);
+
+/* One attempt at a system call on a descriptor: its result, or -EAGAIN if it would block. */
+typedef ssize_t coir__attempt(int fd, const struct coir__fd *entry, void *context);
+
+/* Makes the running task give way if it has long been served without waiting. */
+coir__inline void coir__spend(struct coir__runtime *rt, struct coir__task *self) {
+    if (unlikely(--self->budget <= 0)) {
+        self->budget = COIR_IO_BUDGET;
+        coir__yield_turn(rt, self);
+    }
+}
+
+/* The part of coir__io that waits. */
+ssize_t coir__io_wait(struct coir__runtime *rt, int fd, struct coir__fd *entry, unsigned direction,
+                      coir__attempt *attempt, void *context);
+
+/* The frame of every call on a descriptor: check, try, wait only if that would block. `wanted`: the
+ * bytes asked for of a stream's input, of which fewer mean that it is drained; otherwise 0. */
+coir__inline ssize_t coir__io(int fd, unsigned direction, coir__attempt *attempt, void *context,
+                              ssize_t wanted) {
+    struct coir__runtime *const rt = coir__rt;
+    if (unlikely(rt == NULL))
+        return coir__outside();
+    struct coir__task *const self = rt->current;
+    if (unlikely(self->due != COIR_NEVER) && coir__check_slow(rt, self) < 0)
+        return -ECANCELED;
+    struct coir__fd *const entry = coir__fd_find(rt, fd);
+    if (unlikely(entry == NULL))
+        return -EBADF;
+    if (unlikely((direction == COIR_POLL_READ ? entry->reader : entry->writer) != NULL))
+        return -EBUSY;
+    ssize_t result = -EAGAIN;
+    if (likely(entry->ready & direction))
+        result = attempt(fd, entry, context);
+    if (result == -EAGAIN)
+        result = coir__io_wait(rt, fd, entry, direction, attempt, context);
+    if (result > 0 && result < wanted && entry->kind == COIR_FD_STREAM && !entry->hangup)
+        entry->ready &= (uint8_t)~direction;
+    coir__spend(rt, self);
+    return result;
+}
+
+#endif

@@ -1,0 +1,43 @@
+/* SIGINT and SIGTERM as a cancel of the main scope.
+ *
+ * The handler only leaves a note and wakes the poller; the loop does the rest. The second signal
+ * finds the action that was there before the run. One runtime in a process at a time. */
+#include "core/runtime.h"
+
+static const int signals[] = {SIGINT, SIGTERM};
+enum { SIGNALS = sizeof signals / sizeof signals[0] };
+
+static struct coir__runtime *_Atomic holder;
+static struct sigaction previous[SIGNALS];
+
+static void handle(int number) {
+    for (int i = 0; i < SIGNALS; i++)
+        if (signals[i] == number)
+            (void)sigaction(number, &previous[i], NULL);
+    struct coir__runtime *const rt = atomic_load(&holder);
+    if (rt != NULL) {
+        atomic_store(&rt->signalled, number);
+        coir__poll_wake(&rt->poller);
+    }
+}
+
+int coir__signals_take(struct coir__runtime *rt) {
+    struct coir__runtime *nobody = NULL;
+    if (!atomic_compare_exchange_strong(&holder, &nobody, rt))
+        return -EBUSY;
+    rt->holds_signals = true;
+    struct sigaction action = {.sa_handler = handle};
+    (void)sigemptyset(&action.sa_mask);
+    for (int i = 0; i < SIGNALS; i++)
+        (void)sigaction(signals[i], &action, &previous[i]);
+    return 0;
+}
+
+void coir__signals_release(struct coir__runtime *rt) {
+    if (!rt->holds_signals)
+        return;
+    for (int i = 0; i < SIGNALS; i++)
+        (void)sigaction(signals[i], &previous[i], NULL);
+    rt->holds_signals = false;
+    atomic_store(&holder, NULL);
+}

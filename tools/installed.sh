@@ -1,0 +1,64 @@
+#!/bin/sh
+# Installs into an empty directory and uses what is there as a stranger would, through pkg-config:
+# an example against the shared and against the static library, and a C++ program; runs them;
+# uninstalls, and looks for what was left.
+#
+#   installed.sh     CC, CXX and MAKE choose the tools
+set -eu
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+install="${MAKE:-make} DESTDIR=$scratch PREFIX=/opt/coir"
+PKG_CONFIG_SYSROOT_DIR=$scratch
+PKG_CONFIG_LIBDIR=$scratch/opt/coir/lib/pkgconfig
+LD_LIBRARY_PATH=$scratch/opt/coir/lib
+export PKG_CONFIG_SYSROOT_DIR PKG_CONFIG_LIBDIR LD_LIBRARY_PATH
+
+fail() {
+    echo "$*" >&2
+    exit 1
+}
+needs_shared() {
+    readelf -d "$1" | grep -q 'NEEDED.*libcoir\.so\.0\]'
+}
+
+$install install
+cflags=$(pkg-config --cflags coir)
+shared=$(pkg-config --libs coir)
+static="-Wl,-Bstatic $(pkg-config --static --libs coir) -Wl,-Bdynamic"
+example="-std=gnu11 -D_GNU_SOURCE $cflags examples/scrape.c $(find examples/lib -name '*.c')"
+
+${CC:-cc} $example -o "$scratch/shared" $shared
+${CC:-cc} $example -o "$scratch/static" $static
+needs_shared "$scratch/shared" || fail "the shared library is not used"
+! needs_shared "$scratch/static" || fail "the static library is not used"
+"$scratch/shared" >"$scratch/output" || fail "the example with the shared library failed"
+[ -s "$scratch/output" ] || fail "the example with the shared library said nothing"
+"$scratch/static" >"$scratch/output" || fail "the example with the static library failed"
+[ -s "$scratch/output" ] || fail "the example with the static library said nothing"
+
+cat >"$scratch/plus.cc" <<'END'
+#include <coir.h>
+static int child(void *arg) {
+    *static_cast<int *>(arg) = coir_sleep(COIR_MS(1)) == 0 ? 7 : 0;
+    return 0;
+}
+static int body(void *arg) {
+    coir_scope scope{};
+    coir_scope_open_with(&scope, nullptr);
+    const int rc = coir_spawn(&scope, child, arg);
+    return coir_scope_close(&scope, rc);
+}
+int main() {
+    int value = 0;
+    return coir_run(body, &value) == 0 && value == 7 ? 0 : 1;
+}
+END
+${CXX:-c++} -std=c++17 -Wall -Wextra -Wpedantic -Werror $cflags "$scratch/plus.cc" \
+    -o "$scratch/plus" $shared
+"$scratch/plus" || fail "the C++ program failed"
+
+$install uninstall
+left=$(find "$scratch/opt" ! -type d)
+[ -z "$left" ] || fail "left after uninstalling: $left"
+echo "installed: an example runs with the shared and with the static library, and a C++ program too"
