@@ -51,7 +51,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
             -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wundef -Wvla \
             -Wformat=2 $(if $(WERROR),-Werror)
 MACHINE  := -std=gnu11 -D_GNU_SOURCE -pthread -fvisibility=hidden -fno-omit-frame-pointer \
-            $(call accepted,-fstack-clash-protection) \
+            $(call accepted,-fstack-clash-protection) $(call accepted,-fno-tree-slp-vectorize) \
             $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) $(if $(DEBUG),-DCOIR_DEBUG=1)
 EXTRA    :=
 COMPILE   = $(CC) $(MACHINE) $(WARNINGS) $(INCLUDES) $(EXTRA) $(CPPFLAGS) $(CFLAGS) \
@@ -145,7 +145,7 @@ $(TEST_OBJECTS): private EXTRA = $(call found,--cflags,criterion libunwind) \
                                  -DCOIR_BUILD_DIR='"$(abspath $(BUILD))"'
 $(TEST_OBJECTS): | deps
 $(CHECK): private EXTRA = $(call found,--libs,criterion,-lcriterion) \
-                          $(call found,--libs,libunwind,-lunwind)
+                          $(call found,--libs,libunwind,-lunwind) -lm
 $(CHECK): $(TEST_OBJECTS) $(STATIC) $(BUILD)/test-sources
 	echo "  ld    $@"
 	mkdir -p $(@D)

@@ -27,7 +27,8 @@ typedef struct coir_options {
      * descriptor is ready and no offloaded job is under way). It starts at one second. */
     bool virtual_clock;
     /* SIGINT and SIGTERM cancel the main scope. A second signal has the action that was installed
-     * before the run. One runtime in a process may ask for this at a time. */
+     * before the run. One runtime in a process may ask for this at a time. With it, a program in
+     * which all tasks wait is not deadlocked: a signal can still wake it. */
     bool cancel_on_signals;
     /* Upper bound of threads for coir_offload and name look-ups. Default 8, at most 1,024. */
     unsigned offload_threads;

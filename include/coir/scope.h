@@ -35,7 +35,7 @@ typedef struct coir_scope coir_scope;
 typedef struct coir_scope_options {
     coir_scope *coir__scope; /* private to the macros below */
     coir_policy policy;      /* default COIR_FAIL_FAST */
-    coir_time deadline;      /* absolute; default none. In the past: expired from the beginning */
+    coir_time deadline;      /* absolute; default none. In the past: the first wait inside is cut */
     bool shield;             /* not reached by a cancel or deadline from outside */
     bool move_on;            /* expiry closes with 0 instead of -ETIMEDOUT */
     const char *name;        /* for listings; borrowed until close */
@@ -53,18 +53,19 @@ struct coir__timer {
     void (*fire)(struct coir__timer *timer);
 };
 
-/* Must be zeroed before it is opened (COIR_SCOPE does it); cannot be opened a second time. */
+/* Must be zeroed before it is opened (COIR_SCOPE needs no zeroing); cannot be opened twice. */
 struct coir_scope {
     uint32_t coir__state;
-    uint8_t coir__policy;
-    bool coir__shield, coir__move_on;
+    int coir__refused;    /* why open failed; 0 if it did not */
     bool coir__cancelled; /* by hand, by policy or by its deadline */
     bool coir__expired;   /* by its deadline */
     bool coir__effective; /* cancelled itself, or by an outer scope that no shield keeps off */
     bool coir__cut;       /* a call inside has returned -ECANCELED because of it */
     bool coir__won;       /* COIR_RACE: a child has succeeded */
-    int coir__refused;    /* why open failed; 0 if it did not */
-    int coir__first_error, coir__first_cut;
+    bool coir__shield, coir__move_on;
+    uint8_t coir__policy;
+    int coir__first_error; /* of a child, other than -ECANCELED */
+    bool coir__lone_cut;   /* a child, or the body, was cut though nobody had cancelled it */
     void *coir__runtime;
     struct coir__task *coir__owner;
     coir_scope *coir__outer, *coir__inner; /* other scopes of the same task */
@@ -94,9 +95,8 @@ COIR_API int coir_scope_open_with(coir_scope *scope, const coir_scope_options *o
 /* COIR_SCOPE(name, .deadline = ...): declares a scope variable, opens it, and guards it: when the
  * block is left without coir_scope_close, it is cancelled and joined (and counted). */
 #define COIR_SCOPE(...)                                                                            \
-    coir_scope COIR__FIRST(__VA_ARGS__, ) __attribute__((cleanup(coir_scope_guard))) =             \
-        {.coir__state = 0};                                                                        \
-    (void)coir__scope_open(&(const coir_scope_options){.coir__scope = &__VA_ARGS__})
+    coir_scope COIR__FIRST(__VA_ARGS__, ) __attribute__((cleanup(coir_scope_guard)));              \
+    coir__scope_begin(&(const coir_scope_options){.coir__scope = &__VA_ARGS__})
 #define COIR__FIRST(first, ...) first
 #endif
 
@@ -122,7 +122,8 @@ COIR_API void coir_scope_cancel(coir_scope *scope);
  * after close. */
 COIR_API bool coir_scope_cancelled(const coir_scope *scope);
 
-/* Whether its own deadline has passed and cancelled it. Stays readable after close. */
+/* Whether it was cancelled by its own deadline. Stays readable after close. A deadline that passed
+ * while nothing inside waited has cancelled nothing. */
 COIR_API bool coir_scope_expired(const coir_scope *scope);
 
 /* The deadline it was given: COIR_NEVER if none. */
@@ -146,9 +147,11 @@ COIR_API size_t coir_scope_errors(const coir_scope *scope, coir_error *out, size
  * shield; COIR_NEVER if none, and 0 if the caller is cancelled already. */
 COIR_API coir_time coir_effective_deadline(void);
 
-/* What COIR_SCOPE runs at the end of its block, and the macro's form of coir_scope_open_with. */
+/* What COIR_SCOPE runs at the end of its block. */
 COIR_API void coir_scope_guard(coir_scope *scope);
+/* What the macros call: open a zeroed scope, or one whose memory was never set. */
 COIR_API int coir__scope_open(const coir_scope_options *options);
+COIR_API void coir__scope_begin(const coir_scope_options *options);
 
 COIR_END_DECLS
 

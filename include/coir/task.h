@@ -36,7 +36,7 @@ typedef struct coir_spawn_options {
 COIR_API COIR_MUST_CHECK int coir_spawn(coir_scope *scope, coir_fn fn, void *arg);
 
 /* The same, and stores a handle in *task. A small record of the task (its result) stays until the
- * scope is closed. */
+ * scope is closed. -EINVAL too if task is NULL. */
 COIR_API COIR_MUST_CHECK int coir_spawn_task(coir_scope *scope, coir_fn fn, void *arg,
                                              coir_task *task);
 
@@ -50,8 +50,8 @@ COIR_API COIR_MUST_CHECK int coir_spawn_with(coir_scope *scope, coir_fn fn, void
 COIR_API COIR_MUST_CHECK int coir_join(coir_task task, int *rc);
 
 /* Cancels one task: every call in it that would wait returns -ECANCELED from now on (except within
- * a shielded scope). Its end then counts as no failure of its scope. Never waits. Returns whether
- * it was alive and not cancelled before. */
+ * a shielded scope). If it then ends with -ECANCELED, that is no failure in its scope; a real error
+ * still is. Never waits. Returns whether it was alive and not cancelled before. */
 COIR_API bool coir_task_cancel(coir_task task);
 
 /* Whether it has ended. A stale handle: true. */

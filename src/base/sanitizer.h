@@ -36,7 +36,8 @@
 #define COIR_VALGRIND 0
 #endif
 
-void *coir__switch(coir_context *from, const coir_context *to, void *value);
+/* coir_context_switch under the type that tasks use: the value is an int. */
+int coir__switch(coir_context *from, const coir_context *to, long value);
 
 /* A stack as the tools see it. */
 struct coir__shadow {
@@ -52,9 +53,9 @@ struct coir__shadow {
 
 #if COIR_ASAN || COIR_TSAN
 /* Switches and tells the tools. `dying`: `from` will never be resumed. */
-__attribute__((noinline, unused, no_sanitize("thread"))) static void *
+__attribute__((noinline, unused, no_sanitize("thread"))) static int
 sanitizer_switch(coir_context *from, struct coir__shadow *from_shadow, const coir_context *to,
-                 struct coir__shadow *to_shadow, void *value, int dying) {
+                 struct coir__shadow *to_shadow, long value, int dying) {
 #if COIR_ASAN
     __sanitizer_start_switch_fiber(dying ? NULL : &from_shadow->fake, to_shadow->low,
                                    to_shadow->size_bytes);
@@ -65,7 +66,7 @@ sanitizer_switch(coir_context *from, struct coir__shadow *from_shadow, const coi
     (void)from_shadow;
     __tsan_switch_to_fiber(to_shadow->fiber, 0);
 #endif
-    void *const result = coir__switch(from, to, value);
+    const int result = coir__switch(from, to, value);
 #if COIR_ASAN
     __sanitizer_finish_switch_fiber(from_shadow->fake, NULL, NULL);
 #endif

@@ -127,7 +127,7 @@ struct coir__record {
 struct coir__task {
     coir_context context;
     struct coir__task *next; /* in the ready FIFO */
-    void *value;             /* what the call that suspended it will return */
+    long value;              /* what the call that suspended it will return: an int */
     coir_time due;           /* COIR_CUT, the earliest deadline around it, or COIR_NEVER */
     coir_wait *wait;         /* non-NULL exactly while parked */
     coir_scope *scope;       /* innermost open scope of its own, or NULL */
@@ -307,50 +307,60 @@ coir__inline void coir__make_ready(struct coir__runtime *rt, struct coir__task *
 }
 
 /* Ends the wait of a parked task: its record has been unlinked from its primitive. */
-coir__inline void coir__resume(struct coir__runtime *rt, struct coir__task *task, long value) {
+coir__inline void coir__resume(struct coir__runtime *rt, struct coir__task *task, int value) {
     task->wait = NULL;
-    task->value = (void *)(intptr_t)value;
+    task->value = value;
     coir__make_ready(rt, task);
 }
 
-coir__inline void coir__wake(struct coir__runtime *rt, coir_wait *wait, long value) {
+coir__inline void coir__wake(struct coir__runtime *rt, coir_wait *wait, int value) {
     coir__resume(rt, wait->coir__task, value);
 }
 
-coir__inline struct coir__task *coir__next(struct coir__runtime *rt, struct coir__task *self) {
-    if (unlikely(--rt->turn_left < 0))
-        return coir__next_slow(rt, self);
-    struct coir__task *const next = rt->ready; /* the loop, if nothing else */
+/* Takes the head of the FIFO: the loop, if nothing else. */
+coir__inline struct coir__task *coir__pop(struct coir__runtime *rt) {
+    struct coir__task *const next = rt->ready;
     rt->ready = next->next;
     if (rt->ready == &rt->loop)
         rt->ready_tail = &rt->ready;
     return next;
 }
 
+coir__inline struct coir__task *coir__next(struct coir__runtime *rt, struct coir__task *self) {
+    return unlikely(--rt->turn_left < 0) ? coir__next_slow(rt, self) : coir__pop(rt);
+}
+
 /* Gives the processor to `next`. Returns when somebody resumes `self`, with its value. */
-coir__inline long coir__switch_to(struct coir__runtime *rt, struct coir__task *self,
-                                  struct coir__task *next) {
+coir__inline int coir__switch_to(struct coir__runtime *rt, struct coir__task *self,
+                                 struct coir__task *next) {
     self->saved_errno = *rt->errno_address;
     *rt->errno_address = next->saved_errno;
     rt->current = next;
 #if COIR_ASAN || COIR_TSAN
-    return (long)(intptr_t)sanitizer_switch(&self->context, &self->shadow, &next->context,
-                                            &next->shadow, next->value, 0);
+    return sanitizer_switch(&self->context, &self->shadow, &next->context, &next->shadow,
+                            next->value, 0);
 #else
-    return (long)(intptr_t)coir__switch(&self->context, &next->context, next->value);
+    return coir__switch(&self->context, &next->context, next->value);
 #endif
 }
 
+/* Whether nothing stands in the way of simply switching to the head of the FIFO: no cancel, no
+ * deadline, no end of the turn. Functions that find it so can end in a jump into the switch, which
+ * then returns straight to their caller. */
+coir__inline bool coir__unhindered(const struct coir__runtime *rt, const struct coir__task *self) {
+    return likely(self->due == COIR_NEVER) && likely(rt->turn_left > 0);
+}
+
 /* Suspends the running task, which somebody will make ready, or has made ready already. */
-coir__inline long coir__suspend(struct coir__runtime *rt, struct coir__task *self) {
+coir__inline int coir__suspend(struct coir__runtime *rt, struct coir__task *self) {
     struct coir__task *const next = coir__next(rt, self);
     if (unlikely(next == self))
-        return (long)(intptr_t)self->value;
+        return (int)self->value;
     return coir__switch_to(rt, self, next);
 }
 
 /* Parks on a record that is linked and will be found. No check. */
-coir__inline long coir__park(struct coir__runtime *rt, struct coir__task *self, coir_wait *wait) {
+coir__inline int coir__park(struct coir__runtime *rt, struct coir__task *self, coir_wait *wait) {
     wait->coir__task = self;
     self->wait = wait;
     return coir__suspend(rt, self);

@@ -94,7 +94,7 @@ coir__noinline struct coir__task *coir__next_slow(struct coir__runtime *rt,
 }
 
 void coir__yield_turn(struct coir__runtime *rt, struct coir__task *self) {
-    self->value = NULL;
+    self->value = 0;
     coir__make_ready(rt, self);
     rt->turn_left = 0;
     rt->careful_left = 0;
@@ -179,7 +179,8 @@ static void look_around(struct coir__runtime *rt) {
     coir_time timeout = 0;
     if (idle) {
         timeout = patience(rt);
-        if (timeout == COIR_NEVER && rt->io_waiting == 0 && rt->offload_jobs == 0) {
+        if (timeout == COIR_NEVER && rt->io_waiting == 0 && rt->offload_jobs == 0 &&
+            !rt->holds_signals) {
             break_deadlock(rt);
             return;
         }

@@ -201,7 +201,7 @@ int coir__spawn(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_optio
     record->result = -EINPROGRESS;
     list_init(&record->joiners);
 
-    task->value = NULL;
+    task->value = 0;
     task->wait = NULL;
     task->scope = task->outermost = NULL;
     task->saved_errno = 0;
@@ -312,7 +312,8 @@ int coir_spawn(coir_scope *scope, coir_fn fn, void *arg) {
 }
 
 int coir_spawn_task(coir_scope *scope, coir_fn fn, void *arg, coir_task *task) {
-    return coir_spawn_with(scope, fn, arg, &(coir_spawn_options){.task = task});
+    return task != NULL ? coir_spawn_with(scope, fn, arg, &(coir_spawn_options){.task = task})
+                        : -EINVAL;
 }
 
 int coir_spawn_with(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_options *options) {
@@ -427,16 +428,25 @@ const char *coir__task_label(const struct coir__task *task, char *out, size_t si
     return out;
 }
 
+static coir__noinline int yield_slow(struct coir__runtime *rt, struct coir__task *self) {
+    COIR_TRY(coir__check(rt, self));
+    self->value = 0;
+    coir__make_ready(rt, self);
+    return coir__suspend(rt, self);
+}
+
 int coir_yield(void) {
     struct coir__runtime *const rt = coir__rt;
     if (unlikely(rt == NULL))
         return coir__outside();
     struct coir__task *const self = rt->current;
-    if (unlikely(self->due != COIR_NEVER) && coir__check_slow(rt, self) < 0)
-        return -ECANCELED;
-    self->value = NULL;
+    if (!coir__unhindered(rt, self))
+        return yield_slow(rt, self);
+    rt->turn_left--;
+    self->value = 0;
     coir__make_ready(rt, self);
-    return (int)coir__suspend(rt, self);
+    struct coir__task *const next = coir__pop(rt);
+    return next == self ? 0 : coir__switch_to(rt, self, next);
 }
 
 int coir_check(void) {
@@ -464,7 +474,7 @@ static int sleep_to(struct coir__runtime *rt, coir_time deadline) {
                               .timer = {.deadline = deadline, .fire = end_sleep}};
     if (deadline != COIR_NEVER)
         coir__wheel_arm(&rt->wheel, &sleeper.timer);
-    return (int)coir__park(rt, rt->current, &sleeper.wait);
+    return coir__park(rt, rt->current, &sleeper.wait);
 }
 
 int coir_sleep_until(coir_time deadline) {
@@ -487,6 +497,15 @@ int coir_sleep(coir_time duration) {
     return sleep_to(rt, coir_after(duration));
 }
 
+static coir__noinline int park_slow(struct coir__runtime *rt, struct coir__task *self,
+                                    coir_wait *wait) {
+    if (wait->cut != NULL && coir__is_cut(rt, self) && wait->cut(wait)) {
+        coir__told(rt, self);
+        return -ECANCELED;
+    }
+    return coir__park(rt, self, wait);
+}
+
 int coir_park(coir_wait *wait) {
     struct coir__runtime *const rt = coir__rt;
     if (unlikely(rt == NULL))
@@ -494,12 +513,12 @@ int coir_park(coir_wait *wait) {
     if (unlikely(wait == NULL))
         return -EINVAL;
     struct coir__task *const self = rt->current;
-    if (unlikely(self->due != COIR_NEVER) && wait->cut != NULL && coir__is_cut(rt, self) &&
-        wait->cut(wait)) {
-        coir__told(rt, self);
-        return -ECANCELED;
-    }
-    return (int)coir__park(rt, self, wait);
+    if (!coir__unhindered(rt, self))
+        return park_slow(rt, self, wait);
+    rt->turn_left--;
+    wait->coir__task = self;
+    self->wait = wait;
+    return coir__switch_to(rt, self, coir__pop(rt));
 }
 
 int coir_unpark(coir_wait *wait, int value) {

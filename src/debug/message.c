@@ -4,7 +4,7 @@
 
 #include "core/runtime.h"
 
-static void say(const char *kind, const char *format, va_list arguments) {
+__attribute__((format(printf, 2, 0))) static void say(const char *kind, const char *format, va_list arguments) {
     char text[1024];
     (void)vsnprintf(text, sizeof text, format, arguments);
     (void)fprintf(stderr, "coir: %s%s\n", kind, text);

@@ -22,14 +22,6 @@ static bool cancelled_from_outside(const coir_scope *scope) {
 
 /* ---- Opening ---- */
 
-static int refuse(coir_scope *scope, int rc) {
-    if (scope != NULL && scope->coir__state == COIR_SCOPE_FRESH) {
-        scope->coir__state = COIR_SCOPE_REFUSED;
-        scope->coir__refused = rc;
-    }
-    return rc;
-}
-
 static int check_options(const coir_scope_options *options) {
     if (options->policy != COIR_FAIL_FAST && options->policy != COIR_SUPERVISE &&
         options->policy != COIR_RACE)
@@ -39,14 +31,26 @@ static int check_options(const coir_scope_options *options) {
     return 0;
 }
 
-static void apply_options(coir_scope *scope, const coir_scope_options *options) {
+/* Sets every field but the state, the storage of errors, and the links to other scopes. */
+static void prepare(coir_scope *scope, const coir_scope_options *options,
+                    struct coir__runtime *rt) {
+    scope->coir__refused = 0;
+    scope->coir__expired = scope->coir__cut = scope->coir__won = scope->coir__lone_cut = false;
     scope->coir__policy = (uint8_t)options->policy;
     scope->coir__shield = options->shield;
     scope->coir__move_on = options->move_on;
-    scope->coir__name = options->name;
-    scope->coir__more_errors = options->errors;
-    scope->coir__error_capacity = options->error_capacity;
+    scope->coir__first_error = 0;
+    scope->coir__runtime = rt;
+    list_init(&scope->coir__children);
+    scope->coir__live = 0;
+    scope->coir__closer = NULL;
+    scope->coir__timer.link.next = NULL;
     scope->coir__timer.deadline = options->deadline != 0 ? options->deadline : COIR_NEVER;
+    scope->coir__records = NULL;
+    scope->coir__name = options->name;
+    scope->coir__error_count = 0;
+    scope->coir__error_capacity = options->error_capacity;
+    scope->coir__more_errors = options->errors;
 }
 
 static void fire_deadline(struct coir__timer *timer) {
@@ -59,14 +63,42 @@ static void arm_deadline(coir_scope *scope) {
         coir__wheel_arm(&coir__rt->wheel, &scope->coir__timer);
 }
 
-/* Sets what reaches the inside of a scope that has just become the innermost of its owner. */
-static void compute_reach(coir_scope *scope, const struct coir__task *owner) {
-    const coir_scope *const around = owner->scope != NULL ? owner->scope : owner->home;
+/* Makes the scope the innermost of the calling task, and computes what reaches its inside. */
+static void enter(coir_scope *scope, struct coir__task *self) {
+    coir_scope *const outer = self->scope;
+    const coir_scope *const around = outer != NULL ? outer : self->home;
     const coir_time own = scope->coir__timer.deadline;
+    scope->coir__owner = self;
+    scope->coir__outer = outer;
+    scope->coir__inner = NULL;
+    if (outer != NULL)
+        outer->coir__inner = scope;
+    else
+        self->outermost = scope;
     scope->coir__effective =
         scope->coir__cancelled || coir__rt->doomed || cancelled_from_outside(scope);
-    scope->coir__due =
-        scope->coir__shield || own < around->coir__due ? own : around->coir__due;
+    scope->coir__due = scope->coir__shield || own < around->coir__due ? own : around->coir__due;
+    self->scope = scope;
+    scope->coir__state = COIR_SCOPE_OPEN;
+    arm_deadline(scope);
+    coir__update_due(self);
+}
+
+static int open_fresh(coir_scope *scope, const coir_scope_options *options) {
+    int rc = coir__rt != NULL ? check_options(options) : coir__outside();
+    if (likely(rc == 0)) {
+        prepare(scope, options, coir__rt);
+        enter(scope, coir__rt->current);
+    } else {
+        scope->coir__state = COIR_SCOPE_REFUSED;
+        scope->coir__refused = rc;
+    }
+    return rc;
+}
+
+void coir__scope_begin(const coir_scope_options *options) {
+    options->coir__scope->coir__cancelled = false;
+    (void)open_fresh(options->coir__scope, options);
 }
 
 int coir__scope_open(const coir_scope_options *options) {
@@ -75,37 +107,13 @@ int coir__scope_open(const coir_scope_options *options) {
 
 int coir_scope_open_with(coir_scope *scope, const coir_scope_options *options) {
     static const coir_scope_options defaults;
-    if (coir__rt == NULL)
-        return refuse(scope, coir__outside());
     if (scope == NULL || scope->coir__state != COIR_SCOPE_FRESH)
-        return -EINVAL;
-    if (options == NULL)
-        options = &defaults;
-    const int rc = check_options(options);
-    if (rc < 0)
-        return refuse(scope, rc);
-    struct coir__task *const self = coir__rt->current;
-    apply_options(scope, options);
-    list_init(&scope->coir__children);
-    scope->coir__runtime = coir__rt;
-    scope->coir__owner = self;
-    scope->coir__outer = self->scope;
-    if (self->scope != NULL)
-        self->scope->coir__inner = scope;
-    else
-        self->outermost = scope;
-    compute_reach(scope, self);
-    self->scope = scope;
-    scope->coir__state = COIR_SCOPE_OPEN;
-    arm_deadline(scope);
-    coir__update_due(self);
-    return 0;
+        return coir__rt != NULL ? -EINVAL : coir__outside();
+    return open_fresh(scope, options != NULL ? options : &defaults);
 }
 
 void coir__scope_open_root(coir_scope *scope) {
-    apply_options(scope, &(const coir_scope_options){.policy = COIR_SUPERVISE, .name = "main"});
-    list_init(&scope->coir__children);
-    scope->coir__runtime = coir__rt;
+    prepare(scope, &(const coir_scope_options){.policy = COIR_SUPERVISE, .name = "main"}, coir__rt);
     scope->coir__due = COIR_NEVER;
     scope->coir__timer.fire = fire_deadline;
     scope->coir__state = COIR_SCOPE_OPEN;
@@ -114,10 +122,10 @@ void coir__scope_open_root(coir_scope *scope) {
 /* ---- Ends of children ---- */
 
 static void note_error(coir_scope *scope, const struct coir__task *child, int rc) {
-    if (rc != -ECANCELED && scope->coir__first_error == 0)
-        scope->coir__first_error = rc;
     if (rc == -ECANCELED)
-        scope->coir__first_cut = rc;
+        scope->coir__lone_cut = true;
+    else if (scope->coir__first_error == 0)
+        scope->coir__first_error = rc;
     const size_t index = scope->coir__error_count++;
     coir_error *place = NULL;
     if (index < COIR_SCOPE_ERRORS)
@@ -176,7 +184,7 @@ static int outcome(const coir_scope *scope, int rc) {
         return -ECANCELED;
     if (scope->coir__cut && scope->coir__expired)
         return scope->coir__move_on ? 0 : -ETIMEDOUT;
-    if (scope->coir__first_cut != 0 && !scope->coir__won)
+    if (scope->coir__lone_cut && !scope->coir__won)
         return -ECANCELED;
     if (rc == -ECANCELED && scope->coir__cancelled)
         return 0;
@@ -275,9 +283,14 @@ int coir_scope_set_deadline(coir_scope *scope, coir_time deadline) {
         return coir__outside();
     if (!is_open(scope) || scope->coir__runtime != rt || scope->coir__cancelled || deadline <= 0)
         return -EINVAL;
+    const coir_time now = coir__clock(rt);
+    if (scope->coir__timer.deadline <= now) { /* its timer just has not fired yet */
+        coir__expire(scope);
+        return -EINVAL;
+    }
     coir__wheel_disarm(&rt->wheel, &scope->coir__timer);
     scope->coir__timer.deadline = deadline;
-    if (deadline <= coir__clock(rt)) {
+    if (deadline <= now) {
         coir__expire(scope);
     } else {
         arm_deadline(scope);

@@ -121,9 +121,9 @@ int coir__fd_wait_for(struct coir__runtime *rt, int fd, struct coir__fd *entry,
         entry->writer = wait;
     rt->io_waiting++;
     rt->current->budget = COIR_IO_BUDGET;
-    const long rc = coir__park(rt, rt->current, &wait->wait);
+    const int rc = coir__park(rt, rt->current, &wait->wait);
     if (rc < 0)
-        return (int)rc;
+        return rc;
     if (entry->generation != generation) /* closed after the wake, before this ran */
         return -EBADF;
     return 0;

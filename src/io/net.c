@@ -127,7 +127,7 @@ static int starve(struct coir__runtime *rt) {
     rt->accept_backoffs++;
     list_append(&rt->starved, &it.link);
     coir__wheel_arm(&rt->wheel, &it.timer);
-    return (int)coir__park(rt, rt->current, &it.wait);
+    return coir__park(rt, rt->current, &it.wait);
 }
 
 static bool out_of_resources(ssize_t rc) {

@@ -245,7 +245,7 @@ int coir__offload_run(struct coir__runtime *rt, struct coir__job *job) {
         return rc;
     }
     rt->offload_jobs++;
-    return (int)coir__park(rt, rt->current, &job->wait);
+    return coir__park(rt, rt->current, &job->wait);
 }
 
 int coir_offload(coir_fn fn, void *arg) {
