@@ -15,7 +15,8 @@ struct coir_scope;
 /* A zero in any field means the default. */
 typedef struct coir_options {
     /* Bytes of stack for a task that does not ask for its own size: 16 KiB to 1 GiB. Rounded up so
-     * that stack and guard are a power of two. Default: 112 KiB (128 KiB of address space). */
+     * that stack, guard and bookkeeping make a power of two. Default: 110 KiB (a slot of 128 KiB,
+     * of which a task that uses little takes one page). */
     size_t stack_size_bytes;
     /* How many unused stacks are kept ready with their memory; more are handed back to the system
      * when the runtime is idle. Default 4,096. */
@@ -64,7 +65,7 @@ typedef struct coir_stats {
     uint64_t tasks_ever;         /* since the run began */
     uint64_t switches;           /* from one task (or the loop) to another */
     uint64_t polls;              /* calls of the poller */
-    uint64_t stacks_mapped;      /* slots that hold or held a stack, in use, cached or clean */
+    uint64_t stacks_mapped;      /* stacks with memory: in use or cached */
     uint64_t stacks_cached;      /* unused, with their memory, ready for the next spawn */
     uint64_t stacks_unguarded;   /* in use without a guard: checked by canary instead */
     uint64_t timers_armed;       /* deadlines and sleeps outstanding */

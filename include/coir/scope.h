@@ -107,7 +107,8 @@ COIR_API int coir_scope_open_with(coir_scope *scope, const coir_scope_options *o
  *   the earliest error of a child, other than -ECANCELED (COIR_RACE: only if none succeeded);
  *   -ECANCELED if something inside was cut because of an outer scope (or of the task itself);
  *   -ETIMEDOUT if something inside was cut because this scope's deadline passed (move_on: 0);
- *   -ECANCELED if a child, or the body, returned that though nobody had cancelled it;
+ *   -ECANCELED if the body, or a child (COIR_RACE: only if none succeeded), returned that though
+ *     nobody had cancelled it;
  *   0 if the body returned -ECANCELED because this scope was cancelled;
  *   `rc`.
  * Errors of use: -EPERM outside the runtime or from a task that did not open it; -EINVAL if it is

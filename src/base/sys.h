@@ -273,6 +273,19 @@ static inline int sys_get_option(int fd, int level, int option, int *value) {
     return (int)sys_result(getsockopt(fd, level, option, value, &size));
 }
 
+/* The address family of a socket. */
+static inline int sys_socket_domain(int fd, int *domain) {
+#ifdef SO_DOMAIN
+    return sys_get_option(fd, SOL_SOCKET, SO_DOMAIN, domain);
+#else
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    const int rc = (int)sys_result(getsockname(fd, (struct sockaddr *)&address, &size));
+    *domain = address.ss_family;
+    return rc;
+#endif
+}
+
 static inline int sys_shutdown(int fd, int how) {
     return (int)sys_result(shutdown(fd, how));
 }
@@ -283,6 +296,12 @@ static inline int sys_own_address(int fd, struct sockaddr *out, socklen_t *size)
 
 static inline int sys_peer_address(int fd, struct sockaddr *out, socklen_t *size) {
     return (int)sys_result(getpeername(fd, out, size));
+}
+
+/* Whether a path names a socket. */
+static inline bool sys_is_socket(const char *path) {
+    struct stat info;
+    return lstat(path, &info) == 0 && S_ISSOCK(info.st_mode);
 }
 
 static inline int sys_unlink(const char *path) {

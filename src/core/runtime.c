@@ -21,7 +21,10 @@ int coir__outside(void) {
 
 /* In the child of a fork the runtime's descriptors are the parent's too: it must not go on. */
 static void after_fork(void) {
-    in_forked_child |= coir__rt != NULL;
+    if (coir__rt == NULL)
+        return;
+    in_forked_child = true;
+    coir__signals_release(coir__rt);
     coir__rt = NULL;
 }
 
@@ -49,9 +52,8 @@ static int check_options(const coir_options *options) {
 }
 
 static void apply_options(struct coir__runtime *rt, const coir_options *options) {
-    rt->default_stack_size = options->stack_size_bytes != 0
-                                 ? options->stack_size_bytes
-                                 : COIR_STACK_SLOT_DEFAULT - COIR_GUARD_SIZE;
+    rt->default_stack_size =
+        options->stack_size_bytes != 0 ? options->stack_size_bytes : COIR_STACK_SIZE_DEFAULT;
     rt->default_pool = coir__stack_pool(rt->default_stack_size);
     rt->offload_threads =
         options->offload_threads != 0 ? options->offload_threads : OFFLOAD_THREADS_DEFAULT;

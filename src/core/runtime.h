@@ -70,7 +70,7 @@ coir_time coir__wheel_next(const struct coir__wheel *wheel);
 
 #define COIR_STACK_SIZE_MIN ((size_t)16 << 10)
 #define COIR_STACK_SIZE_MAX ((size_t)1 << 30)
-#define COIR_STACK_SLOT_DEFAULT ((size_t)128 << 10)
+#define COIR_STACK_SIZE_DEFAULT ((size_t)110 << 10) /* fills a slot of 128 KiB */
 #define COIR_STACK_CACHE_DEFAULT 4096
 #define COIR_POOLS 17 /* slots of 2^15 to 2^31 bytes */
 #define COIR_POOL_SHIFT 15
@@ -105,8 +105,9 @@ unsigned coir__stack_pool(size_t size_bytes);
 struct coir__task *coir__stack_make(struct coir__stacks *stacks, unsigned pool);
 /* Takes a stack back into the cache; the caller may still be running on it until it switches. */
 void coir__stack_give(struct coir__stacks *stacks, struct coir__task *task);
-/* Gives the memory of stacks beyond the cache's bound back to the system, one batch. */
-void coir__stacks_trim(struct coir__stacks *stacks);
+/* Gives the memory of stacks beyond the cache's bound back to the system, one batch. Whether there
+ * was any. */
+bool coir__stacks_trim(struct coir__stacks *stacks);
 /* Whether the canary of an unguarded stack is gone. */
 bool coir__stack_overflowed(const struct coir__task *task);
 /* The low end of the guard below the task's stack, and its size. */

@@ -184,8 +184,8 @@ static void look_around(struct coir__runtime *rt) {
             break_deadlock(rt);
             return;
         }
-        if (timeout > 0)
-            coir__stacks_trim(&rt->stacks);
+        if (timeout > 0 && coir__stacks_trim(&rt->stacks))
+            timeout = 0; /* and the next batch, if nothing comes up meanwhile */
     }
     if (timeout > 0 || rt->io_waiting > 0 || rt->offload_jobs > 0)
         poll_for(rt, timeout);

@@ -82,7 +82,8 @@ void coir__stacks_fini(struct coir__stacks *stacks) {
 }
 
 unsigned coir__stack_pool(size_t size_bytes) {
-    const size_t slot = size_bytes + COIR_GUARD_SIZE;
+    const size_t slot = size_bytes + COIR_GUARD_SIZE + sizeof(struct coir__task) +
+                        (size_t)(COLOURS + 1) * COIR_CACHE_LINE;
     unsigned pool = 0;
     while (((size_t)1 << (COIR_POOL_SHIFT + pool)) < slot)
         pool++;
@@ -223,7 +224,7 @@ static struct iovec trim_one(struct coir__stacks *stacks, struct coir__pool *poo
                           .iov_len = (size_t)(slot_base(arena, slot + 1) - low)};
 }
 
-void coir__stacks_trim(struct coir__stacks *stacks) {
+bool coir__stacks_trim(struct coir__stacks *stacks) {
     struct iovec ranges[TRIM_AT_ONCE];
     size_t count = 0;
     for (unsigned i = COIR_POOLS; i-- > 0;) {
@@ -234,6 +235,7 @@ void coir__stacks_trim(struct coir__stacks *stacks) {
     }
     if (count > 0)
         (void)sys_discard_all(ranges, count);
+    return count > 0;
 }
 
 bool coir__stack_overflowed(const struct coir__task *task) {

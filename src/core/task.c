@@ -417,14 +417,15 @@ int coir_task_set_name(coir_task task, const char *name) {
 }
 
 const char *coir__task_label(const struct coir__task *task, char *out, size_t size_bytes) {
-    Dl_info where = {.dli_sname = NULL};
+    Dl_info where = {.dli_fbase = NULL};
     if (task->name[0] != '\0')
         (void)snprintf(out, size_bytes, "task '%s'", task->name);
     else if (dladdr((void *)(uintptr_t)task->fn, &where) != 0 && where.dli_sname != NULL)
         (void)snprintf(out, size_bytes, "task '%s'", where.dli_sname);
-    else
-        (void)snprintf(out, size_bytes, "task %p (unnamed, entry function %p)",
-                       (const void *)task, (void *)(uintptr_t)task->fn);
+    else /* a static function: the offset is what addr2line and gdb take */
+        (void)snprintf(out, size_bytes, "task %p (unnamed, entry at %s+0x%zx)", (const void *)task,
+                       where.dli_fname != NULL ? where.dli_fname : "?",
+                       (size_t)((uintptr_t)task->fn - (uintptr_t)where.dli_fbase));
     return out;
 }
 

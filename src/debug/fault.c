@@ -70,6 +70,15 @@ static void handle(int number, siginfo_t *info, void *context) {
             chain(number, info, context, &previous[i]);
 }
 
+/* Puts back what was there before, unless the program has put something else there since. */
+static void restore(void) {
+    for (int i = 0; i < FAULTS; i++) {
+        struct sigaction now;
+        if (sigaction(faults[i], NULL, &now) == 0 && now.sa_sigaction == handle)
+            (void)sigaction(faults[i], &previous[i], NULL);
+    }
+}
+
 static void use_alternate_stack(void) {
     alternate_stack = sys_allocate(ALTERNATE_STACK_SIZE);
     if (alternate_stack == NULL)
@@ -98,8 +107,7 @@ void coir__fault_fini(struct coir__runtime *rt) {
         return;
     (void)pthread_mutex_lock(&lock);
     if (--users == 0)
-        for (int i = 0; i < FAULTS; i++)
-            (void)sigaction(faults[i], &previous[i], NULL);
+        restore();
     (void)pthread_mutex_unlock(&lock);
     if (alternate_stack != NULL) {
         (void)sigaltstack(&previous_stack, NULL);

@@ -174,8 +174,8 @@ static void wait_for_children(struct coir__runtime *rt, coir_scope *scope) {
     }
 }
 
-/* Law 7, in its order. */
-static int outcome(const coir_scope *scope, int rc) {
+/* Law 7, in its order. `lone`: the body came to -ECANCELED though nobody had cancelled it. */
+static int outcome(const coir_scope *scope, int rc, bool lone) {
     if (rc < 0 && rc != -ECANCELED)
         return rc;
     if (scope->coir__first_error != 0 && !scope->coir__won)
@@ -184,7 +184,7 @@ static int outcome(const coir_scope *scope, int rc) {
         return -ECANCELED;
     if (scope->coir__cut && scope->coir__expired)
         return scope->coir__move_on ? 0 : -ETIMEDOUT;
-    if (scope->coir__lone_cut && !scope->coir__won)
+    if (lone || (scope->coir__lone_cut && !scope->coir__won))
         return -ECANCELED;
     if (rc == -ECANCELED && scope->coir__cancelled)
         return 0;
@@ -232,13 +232,14 @@ int coir_scope_close(coir_scope *scope, int rc) {
                     scope_label(scope, outer, sizeof outer),
                     scope_label(self->scope, inner, sizeof inner));
     }
-    if (rc < 0 && is_failure(rc, scope->coir__effective)) {
+    const bool failed = is_failure(rc, scope->coir__effective);
+    if (failed) {
         note_error(scope, NULL, rc);
         if (scope->coir__policy != COIR_SUPERVISE)
             coir_scope_cancel(scope);
     }
     wait_for_children(rt, scope);
-    const int result = outcome(scope, rc);
+    const int result = outcome(scope, rc, failed && rc == -ECANCELED);
     leave(scope, self);
     return result;
 }

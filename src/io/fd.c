@@ -6,29 +6,7 @@
 
 #include "coir/io.h"
 
-#define CHUNK 256 /* entries allocated together; they never move */
-
-struct coir__fds {
-    size_t chunks;
-    struct coir__fd *chunk[];
-};
-
 /* ---- The table ---- */
-
-static struct coir__fd *entry_at(const struct coir__runtime *rt, int fd) {
-    const struct coir__fds *const fds = rt->fds;
-    const size_t index = (size_t)(unsigned)fd / CHUNK;
-    if (fds == NULL || index >= fds->chunks || fds->chunk[index] == NULL)
-        return NULL;
-    return &fds->chunk[index][(unsigned)fd % CHUNK];
-}
-
-struct coir__fd *coir__fd_find(const struct coir__runtime *rt, int fd) {
-    struct coir__fd *const entry = entry_at(rt, fd);
-    return entry != NULL && entry->kind != COIR_FD_UNKNOWN && entry->kind != COIR_FD_CLOSING
-               ? entry
-               : NULL;
-}
 
 static int grow_table(struct coir__runtime *rt, size_t chunks) {
     const size_t old = rt->fds != NULL ? rt->fds->chunks : 0;
@@ -47,14 +25,14 @@ static int grow_table(struct coir__runtime *rt, size_t chunks) {
 }
 
 static int make_entry(struct coir__runtime *rt, int fd, struct coir__fd **out) {
-    const size_t index = (size_t)fd / CHUNK;
+    const size_t index = (size_t)fd / COIR_FD_CHUNK;
     COIR_TRY(grow_table(rt, index + 1));
     struct coir__fd **const chunk = &rt->fds->chunk[index];
     if (*chunk == NULL)
-        *chunk = sys_allocate(CHUNK * sizeof **chunk);
+        *chunk = sys_allocate(COIR_FD_CHUNK * sizeof **chunk);
     if (*chunk == NULL)
         return -ENOMEM;
-    *out = &(*chunk)[fd % CHUNK];
+    *out = &(*chunk)[fd % COIR_FD_CHUNK];
     return 0;
 }
 
@@ -77,11 +55,11 @@ static void wake(struct coir__runtime *rt, struct coir__fd_wait *wait, int value
 
 void coir__fd_event(void *context, uint64_t token, unsigned events) {
     struct coir__runtime *const rt = context;
-    struct coir__fd *const entry = entry_at(rt, (int)(uint32_t)token);
+    struct coir__fd *const entry = coir__fd_at(rt, (int)(uint32_t)token);
     if (entry == NULL || entry->generation != (uint32_t)(token >> 32))
         return; /* of a descriptor that had this number before */
     entry->ready |= (uint8_t)(events & (COIR_POLL_READ | COIR_POLL_WRITE));
-    entry->hangup |= (events & COIR_POLL_HANGUP) != 0;
+    entry->strict |= (events & COIR_POLL_SPECIAL) != 0;
     if (events & COIR_POLL_READ)
         wake(rt, entry->reader, 0);
     if (events & COIR_POLL_WRITE)
@@ -156,7 +134,7 @@ static void forget(struct coir__runtime *rt, struct coir__fd *entry) {
     wake(rt, writer, -EBADF);
     entry->generation++;
     entry->kind = COIR_FD_UNKNOWN;
-    entry->registered = entry->hangup = false;
+    entry->registered = entry->strict = false;
     rt->descriptors--;
 }
 
@@ -174,12 +152,13 @@ int coir__fd_know(struct coir__runtime *rt, int fd, enum coir__fd_kind kind) {
 static int kind_of(int fd, enum coir__fd_kind *kind) {
     struct stat info;
     COIR_TRY(sys_stat(fd, &info));
-    int type;
+    int type, domain;
     if (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode) || S_ISBLK(info.st_mode))
         *kind = COIR_FD_FILE;
     else if (!S_ISSOCK(info.st_mode))
         *kind = COIR_FD_PLAIN;
-    else if (sys_get_option(fd, SOL_SOCKET, SO_TYPE, &type) == 0 && type == SOCK_STREAM)
+    else if (sys_get_option(fd, SOL_SOCKET, SO_TYPE, &type) == 0 && type == SOCK_STREAM &&
+             sys_socket_domain(fd, &domain) == 0 && (domain == AF_INET || domain == AF_INET6))
         *kind = COIR_FD_STREAM;
     else
         *kind = COIR_FD_SOCKET;
@@ -198,7 +177,7 @@ int coir_adopt(int fd) {
         return -EBADF;
     enum coir__fd_kind kind;
     COIR_TRY(kind_of(fd, &kind));
-    const struct coir__fd *const entry = entry_at(rt, fd);
+    const struct coir__fd *const entry = coir__fd_at(rt, fd);
     if (entry != NULL && in_use(entry))
         return -EBUSY;
     if (kind != COIR_FD_FILE)
@@ -280,36 +259,32 @@ static ssize_t try_writev(int fd, const struct coir__fd *entry, void *context) {
                                         : sys_send_message(fd, all->parts, all->count);
 }
 
-/* The entry of a regular file, or NULL for all that the poller can wait for, and for errors. */
-static struct coir__fd *regular_file(int fd) {
-    struct coir__fd *const entry = coir__rt != NULL ? coir__fd_find(coir__rt, fd) : NULL;
-    return entry != NULL && entry->kind == COIR_FD_FILE ? entry : NULL;
-}
-
-static ssize_t transfer_file(int fd, struct coir__fd *entry, bool writing, void *data,
+static ssize_t transfer_file(int fd, struct coir__fd *entry, bool writing, const void *data,
                              size_t size_bytes, off_t offset) {
-    const struct iovec part = {.iov_base = data, .iov_len = size_bytes};
+    const struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size_bytes};
     return coir__file_transfer(coir__rt, fd, entry, writing, &part, 1, offset);
 }
 
 ssize_t coir_read(int fd, void *buffer, size_t size_bytes) {
-    struct coir__fd *const file = regular_file(fd);
+    struct coir__fd *entry;
     if (unlikely(buffer == NULL && size_bytes > 0))
         return -EINVAL;
-    if (unlikely(file != NULL))
-        return transfer_file(fd, file, false, buffer, size_bytes, -1);
+    COIR_TRY(coir__io_begin(fd, &entry));
+    if (unlikely(entry->kind == COIR_FD_FILE))
+        return transfer_file(fd, entry, false, buffer, size_bytes, -1);
     struct buffer all = {.data = buffer, .size_bytes = size_bytes};
-    return coir__io(fd, COIR_POLL_READ, try_read, &all, (ssize_t)size_bytes);
+    return coir__io(fd, entry, COIR_POLL_READ, try_read, &all, (ssize_t)size_bytes);
 }
 
 ssize_t coir_write(int fd, const void *buffer, size_t size_bytes) {
-    struct coir__fd *const file = regular_file(fd);
+    struct coir__fd *entry;
     if (unlikely(buffer == NULL && size_bytes > 0))
         return -EINVAL;
-    if (unlikely(file != NULL))
-        return transfer_file(fd, file, true, (void *)(uintptr_t)buffer, size_bytes, -1);
+    COIR_TRY(coir__io_begin(fd, &entry));
+    if (unlikely(entry->kind == COIR_FD_FILE))
+        return transfer_file(fd, entry, true, buffer, size_bytes, -1);
     struct buffer all = {.data = (char *)(uintptr_t)buffer, .size_bytes = size_bytes};
-    return coir__io(fd, COIR_POLL_WRITE, try_write, &all, 0);
+    return coir__io(fd, entry, COIR_POLL_WRITE, try_write, &all, 0);
 }
 
 /* The number of bytes the parts ask for; -EINVAL if that is no sensible request. */
@@ -324,25 +299,27 @@ static ssize_t total_size(const struct iovec *parts, int count) {
 }
 
 ssize_t coir_readv(int fd, const struct iovec *parts, int count) {
+    struct coir__fd *entry;
     const ssize_t total = total_size(parts, count);
     if (total < 0)
         return total;
-    struct coir__fd *const file = regular_file(fd);
-    if (file != NULL)
-        return coir__file_transfer(coir__rt, fd, file, false, parts, count, -1);
+    COIR_TRY(coir__io_begin(fd, &entry));
+    if (entry->kind == COIR_FD_FILE)
+        return coir__file_transfer(coir__rt, fd, entry, false, parts, count, -1);
     struct parts all = {.parts = parts, .count = count};
-    return coir__io(fd, COIR_POLL_READ, try_readv, &all, total);
+    return coir__io(fd, entry, COIR_POLL_READ, try_readv, &all, total);
 }
 
 ssize_t coir_writev(int fd, const struct iovec *parts, int count) {
+    struct coir__fd *entry;
     const ssize_t total = total_size(parts, count);
     if (total < 0)
         return total;
-    struct coir__fd *const file = regular_file(fd);
-    if (file != NULL)
-        return coir__file_transfer(coir__rt, fd, file, true, parts, count, -1);
+    COIR_TRY(coir__io_begin(fd, &entry));
+    if (entry->kind == COIR_FD_FILE)
+        return coir__file_transfer(coir__rt, fd, entry, true, parts, count, -1);
     struct parts all = {.parts = parts, .count = count};
-    return coir__io(fd, COIR_POLL_WRITE, try_writev, &all, 0);
+    return coir__io(fd, entry, COIR_POLL_WRITE, try_writev, &all, 0);
 }
 
 int coir_read_exact(int fd, void *buffer, size_t size_bytes, size_t *done) {
@@ -377,15 +354,15 @@ int coir_write_all(int fd, const void *buffer, size_t size_bytes, size_t *done) 
     return rc < 0 ? (int)rc : -EIO;
 }
 
-static ssize_t at_offset(int fd, bool writing, void *buffer, size_t size_bytes, off_t offset) {
-    if (coir__rt == NULL)
-        return coir__outside();
+static ssize_t at_offset(int fd, bool writing, const void *buffer, size_t size_bytes,
+                         off_t offset) {
+    struct coir__fd *entry;
     if (offset < 0 || (buffer == NULL && size_bytes > 0))
         return -EINVAL;
-    struct coir__fd *const file = regular_file(fd);
-    if (file == NULL)
-        return coir__fd_find(coir__rt, fd) == NULL ? -EBADF : -ESPIPE;
-    return transfer_file(fd, file, writing, buffer, size_bytes, offset);
+    COIR_TRY(coir__io_begin(fd, &entry));
+    if (entry->kind != COIR_FD_FILE)
+        return -ESPIPE;
+    return transfer_file(fd, entry, writing, buffer, size_bytes, offset);
 }
 
 ssize_t coir_pread(int fd, void *buffer, size_t size_bytes, off_t offset) {
@@ -393,7 +370,7 @@ ssize_t coir_pread(int fd, void *buffer, size_t size_bytes, off_t offset) {
 }
 
 ssize_t coir_pwrite(int fd, const void *buffer, size_t size_bytes, off_t offset) {
-    return at_offset(fd, true, (void *)(uintptr_t)buffer, size_bytes, offset);
+    return at_offset(fd, true, buffer, size_bytes, offset);
 }
 
 /* ---- Poll ---- */
@@ -409,15 +386,11 @@ static int ready_events(int fd, int events) {
 }
 
 int coir_poll(int fd, int events) {
-    struct coir__runtime *const rt = coir__rt;
-    if (rt == NULL)
-        return coir__outside();
+    struct coir__fd *entry;
     if (events == 0 || (events & ~(COIR_READABLE | COIR_WRITABLE)) != 0)
         return -EINVAL;
-    COIR_TRY(coir__check(rt, rt->current));
-    struct coir__fd *const entry = coir__fd_find(rt, fd);
-    if (entry == NULL)
-        return -EBADF;
+    COIR_TRY(coir__io_begin(fd, &entry));
+    struct coir__runtime *const rt = coir__rt;
     if (entry->kind == COIR_FD_FILE)
         return events;
     struct coir__fd_wait wait = {

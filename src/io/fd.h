@@ -12,7 +12,8 @@
 
 enum coir__fd_kind {
     COIR_FD_UNKNOWN,  /* nobody told the runtime of it */
-    COIR_FD_STREAM,   /* a stream socket: a short read has drained it */
+    COIR_FD_STREAM,   /* TCP: a short read has drained it (on a Unix socket, where a passed descriptor
+                         ends a read early, it need not have) */
     COIR_FD_SOCKET,   /* another socket */
     COIR_FD_PLAIN,    /* a pipe, terminal, device: read and write only */
     COIR_FD_FILE,     /* a regular file, which is never waited for */
@@ -31,14 +32,37 @@ struct coir__fd {
     uint32_t generation;
     uint8_t kind;
     uint8_t ready; /* COIR_POLL_READ, COIR_POLL_WRITE */
-    bool hangup;   /* the other end has finished: a short read says nothing any more */
+    bool strict;   /* the other end has finished, or sent urgent data: a short read says nothing */
     bool registered;
     uint32_t jobs; /* threads at work on a file */
     struct coir__fd_wait *reader, *writer;
 };
 
+#define COIR_FD_CHUNK 256 /* entries allocated together; they never move */
+
+struct coir__fds {
+    size_t chunks;
+    struct coir__fd *chunk[];
+};
+
+/* The place of a number in the table, known or not; NULL if nothing near it ever was. */
+coir__inline struct coir__fd *coir__fd_at(const struct coir__runtime *rt, int fd) {
+    const struct coir__fds *const fds = rt->fds;
+    const size_t index = (size_t)(unsigned)fd / COIR_FD_CHUNK;
+    if (unlikely(fds == NULL || index >= fds->chunks || fds->chunk[index] == NULL))
+        return NULL;
+    return &fds->chunk[index][(unsigned)fd % COIR_FD_CHUNK];
+}
+
 /* The entry of a known descriptor, or NULL. */
-struct coir__fd *coir__fd_find(const struct coir__runtime *rt, int fd);
+coir__inline struct coir__fd *coir__fd_find(const struct coir__runtime *rt, int fd) {
+    struct coir__fd *const entry = coir__fd_at(rt, fd);
+    if (unlikely(entry == NULL || entry->kind == COIR_FD_UNKNOWN ||
+                 entry->kind == COIR_FD_CLOSING))
+        return NULL;
+    return entry;
+}
+
 /* Makes a non-blocking descriptor known. 0 or -ENOMEM. */
 int coir__fd_know(struct coir__runtime *rt, int fd, enum coir__fd_kind kind);
 /* Closes it, waking those who wait. */
@@ -71,19 +95,23 @@ coir__inline void coir__spend(struct coir__runtime *rt, struct coir__task *self)
 ssize_t coir__io_wait(struct coir__runtime *rt, int fd, struct coir__fd *entry, unsigned direction,
                       coir__attempt *attempt, void *context);
 
-/* The frame of every call on a descriptor: check, try, wait only if that would block. `wanted`: the
- * bytes asked for of a stream's input, of which fewer mean that it is drained; otherwise 0. */
-coir__inline ssize_t coir__io(int fd, unsigned direction, coir__attempt *attempt, void *context,
-                              ssize_t wanted) {
+/* Every call on a descriptor begins with this: whether it may go on, and with which entry. */
+coir__inline int coir__io_begin(int fd, struct coir__fd **entry) {
     struct coir__runtime *const rt = coir__rt;
+    *entry = NULL;
     if (unlikely(rt == NULL))
         return coir__outside();
-    struct coir__task *const self = rt->current;
-    if (unlikely(self->due != COIR_NEVER) && coir__check_slow(rt, self) < 0)
+    if (unlikely(rt->current->due != COIR_NEVER) && coir__check_slow(rt, rt->current) < 0)
         return -ECANCELED;
-    struct coir__fd *const entry = coir__fd_find(rt, fd);
-    if (unlikely(entry == NULL))
-        return -EBADF;
+    *entry = coir__fd_find(rt, fd);
+    return likely(*entry != NULL) ? 0 : -EBADF;
+}
+
+/* The rest of it: tries, and waits only if that would block. `wanted`: the bytes asked for of a
+ * stream's input, of which fewer mean that it is drained; otherwise 0. */
+coir__inline ssize_t coir__io(int fd, struct coir__fd *entry, unsigned direction,
+                              coir__attempt *attempt, void *context, ssize_t wanted) {
+    struct coir__runtime *const rt = coir__rt;
     if (unlikely((direction == COIR_POLL_READ ? entry->reader : entry->writer) != NULL))
         return -EBUSY;
     ssize_t result = -EAGAIN;
@@ -91,9 +119,9 @@ coir__inline ssize_t coir__io(int fd, unsigned direction, coir__attempt *attempt
         result = attempt(fd, entry, context);
     if (result == -EAGAIN)
         result = coir__io_wait(rt, fd, entry, direction, attempt, context);
-    if (result > 0 && result < wanted && entry->kind == COIR_FD_STREAM && !entry->hangup)
+    if (result > 0 && result < wanted && entry->kind == COIR_FD_STREAM && !entry->strict)
         entry->ready &= (uint8_t)~direction;
-    coir__spend(rt, self);
+    coir__spend(rt, rt->current);
     return result;
 }
 

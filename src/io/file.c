@@ -34,7 +34,6 @@ static void end_job(struct coir__runtime *rt, int fd, struct coir__fd *entry) {
 
 ssize_t coir__file_transfer(struct coir__runtime *rt, int fd, struct coir__fd *entry, bool writing,
                             const struct iovec *parts, int count, off_t offset) {
-    COIR_TRY(coir__check(rt, rt->current));
     if (!writing) {
         const ssize_t cached = sys_read_cached(fd, parts, count, offset);
         if (cached != -EAGAIN) {

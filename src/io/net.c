@@ -25,11 +25,15 @@ static bool is_internet(const struct coir__address *address) {
     return address->as.any.sa_family == AF_INET || address->as.any.sa_family == AF_INET6;
 }
 
+static enum coir__fd_kind kind_of(const struct coir__address *address, int type) {
+    return type == SOCK_STREAM && is_internet(address) ? COIR_FD_STREAM : COIR_FD_SOCKET;
+}
+
 /* ---- Listening ---- */
 
 /* Removes a Unix socket's file that nobody listens to: connecting to it is refused. */
 static bool remove_stale(const struct coir__address *address) {
-    if (address->as.any.sa_family != AF_UNIX || address->as.local.sun_path[0] == '\0')
+    if (address->as.any.sa_family != AF_UNIX || !sys_is_socket(address->as.local.sun_path))
         return false;
     const int fd = sys_socket(AF_UNIX, SOCK_STREAM, 0);
     if (fd < 0)
@@ -72,7 +76,7 @@ static int bind_any(struct coir__runtime *rt, const char *text, int type) {
         rc = type == SOCK_STREAM ? listen_at(fd, &all[i], only_v6)
                                  : bind_socket(fd, &all[i], only_v6);
         if (rc == 0)
-            return keep(rt, fd, COIR_FD_SOCKET);
+            return keep(rt, fd, kind_of(&all[i], type));
         (void)sys_close(fd);
     }
     return rc;
@@ -154,9 +158,10 @@ static bool connection_broke(ssize_t rc) {
     }
 }
 
+/* `context`: where to put the kind of the new socket, which is the listener's. */
 static ssize_t try_accept(int fd, const struct coir__fd *entry, void *context) {
     ssize_t rc;
-    (void)entry, (void)context;
+    *(enum coir__fd_kind *)context = (enum coir__fd_kind)entry->kind;
     do
         rc = sys_accept(fd);
     while (connection_broke(rc));
@@ -164,14 +169,16 @@ static ssize_t try_accept(int fd, const struct coir__fd *entry, void *context) {
 }
 
 int coir_accept(int listener) {
-    struct coir__runtime *const rt = coir__rt;
     for (;;) {
-        const ssize_t fd = coir__io(listener, COIR_POLL_READ, try_accept, NULL, 0);
+        struct coir__fd *entry;
+        enum coir__fd_kind kind;
+        COIR_TRY(coir__io_begin(listener, &entry));
+        const ssize_t fd = coir__io(listener, entry, COIR_POLL_READ, try_accept, &kind, 0);
         if (fd >= 0)
-            return keep(rt, (int)fd, COIR_FD_STREAM);
+            return keep(coir__rt, (int)fd, kind);
         if (!out_of_resources(fd))
             return (int)fd;
-        COIR_TRY(starve(rt));
+        COIR_TRY(starve(coir__rt));
     }
 }
 
@@ -204,7 +211,7 @@ static int connect_to(struct coir__runtime *rt, const struct coir__address *addr
     int fd = sys_socket(address->as.any.sa_family, SOCK_STREAM, 0);
     if (fd < 0)
         return fd;
-    fd = keep(rt, fd, COIR_FD_STREAM);
+    fd = keep(rt, fd, kind_of(address, SOCK_STREAM));
     if (fd < 0)
         return fd;
     if (is_internet(address))
@@ -287,8 +294,7 @@ static ssize_t try_send_to(int fd, const struct coir__fd *entry, void *context) 
 
 ssize_t coir_send_to(int fd, const void *buffer, size_t size_bytes, const char *address) {
     struct coir__target target;
-    if (coir__rt == NULL)
-        return coir__outside();
+    struct coir__fd *entry;
     COIR_TRY(coir__address_parse(address, &target));
     if (target.is_name || (buffer == NULL && size_bytes > 0))
         return -EINVAL;
@@ -296,7 +302,8 @@ ssize_t coir_send_to(int fd, const void *buffer, size_t size_bytes, const char *
         .data = (void *)(uintptr_t)buffer, .size_bytes = size_bytes, .address = target.address};
     if (target.any)
         coir__address_any(&it.address, false, true, target.port);
-    return coir__io(fd, COIR_POLL_WRITE, try_send_to, &it, 0);
+    COIR_TRY(coir__io_begin(fd, &entry));
+    return coir__io(fd, entry, COIR_POLL_WRITE, try_send_to, &it, 0);
 }
 
 static ssize_t try_receive_from(int fd, const struct coir__fd *entry, void *context) {
@@ -311,7 +318,9 @@ ssize_t coir_receive_from(int fd, void *buffer, size_t size_bytes,
     if (buffer == NULL && size_bytes > 0)
         return -EINVAL;
     struct datagram it = {.data = buffer, .size_bytes = size_bytes};
-    const ssize_t result = coir__io(fd, COIR_POLL_READ, try_receive_from, &it, 0);
+    struct coir__fd *entry;
+    COIR_TRY(coir__io_begin(fd, &entry));
+    const ssize_t result = coir__io(fd, entry, COIR_POLL_READ, try_receive_from, &it, 0);
     if (result >= 0 && from != NULL) {
         (*from)[0] = '\0'; /* stays so for a sender without a name of its own */
         if (it.address.size > 0)

@@ -81,11 +81,10 @@ static int accept_all(void *arg) {
         int rc = wait_for_room(server);
         if (rc == 0)
             rc = coir_accept(server->listener);
-        if (rc >= 0) {
+        if (rc >= 0)
             rc = start_handler(server, rc);
-            if (rc == -ENOMEM) /* that connection is lost; the others go on */
-                rc = coir_sleep(COIR_MS(10));
-        }
+        if (rc == -ENOMEM) /* that connection is lost; the others go on */
+            rc = coir_sleep(COIR_MS(10));
         if (rc < 0)
             return server->rc = rc;
     }

@@ -10,10 +10,19 @@ enum { SIGNALS = sizeof signals / sizeof signals[0] };
 static struct coir__runtime *_Atomic holder;
 static struct sigaction previous[SIGNALS];
 
+static void handle(int number);
+
+/* Puts back what was there before, unless the program has put something else there since. */
+static void restore(void) {
+    for (int i = 0; i < SIGNALS; i++) {
+        struct sigaction now;
+        if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler == handle)
+            (void)sigaction(signals[i], &previous[i], NULL);
+    }
+}
+
 static void handle(int number) {
-    for (int i = 0; i < SIGNALS; i++)
-        if (signals[i] == number)
-            (void)sigaction(number, &previous[i], NULL);
+    restore();
     struct coir__runtime *const rt = atomic_load(&holder);
     if (rt != NULL) {
         atomic_store(&rt->signalled, number);
@@ -36,8 +45,7 @@ int coir__signals_take(struct coir__runtime *rt) {
 void coir__signals_release(struct coir__runtime *rt) {
     if (!rt->holds_signals)
         return;
-    for (int i = 0; i < SIGNALS; i++)
-        (void)sigaction(signals[i], &previous[i], NULL);
-    rt->holds_signals = false;
     atomic_store(&holder, NULL);
+    restore();
+    rt->holds_signals = false;
 }

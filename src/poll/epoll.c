@@ -33,7 +33,7 @@ void coir__poll_fini(struct coir__poller *poller) {
 }
 
 int coir__poll_add(struct coir__poller *poller, int fd, uint64_t token) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+    struct epoll_event event = {.events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                                 .data.u64 = token};
     int rc = (int)sys_result(epoll_ctl(poller->fd, EPOLL_CTL_ADD, fd, &event));
     if (rc == -EEXIST)
@@ -70,8 +70,8 @@ static unsigned meaning(uint32_t events) {
         result |= COIR_POLL_READ;
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
         result |= COIR_POLL_WRITE;
-    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        result |= COIR_POLL_HANGUP;
+    if (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        result |= COIR_POLL_SPECIAL;
     return result;
 }
 

@@ -16,9 +16,9 @@ struct coir__poller {
     bool coarse; /* waits are rounded up to milliseconds */
 };
 
-#define COIR_POLL_READ 1   /* may be read without blocking, or has failed or ended */
-#define COIR_POLL_WRITE 2  /* may be written without blocking, or has failed */
-#define COIR_POLL_HANGUP 4 /* the other end has finished; stays so */
+#define COIR_POLL_READ 1    /* may be read without blocking, or has failed or ended */
+#define COIR_POLL_WRITE 2   /* may be written without blocking, or has failed */
+#define COIR_POLL_SPECIAL 4 /* the other end has finished, or there is urgent data */
 
 /* What the poller found; called from coir__poll_wait only. Must not call the poller. */
 typedef void coir__poll_event(void *context, uint64_t token, unsigned events);
