@@ -38,8 +38,8 @@ COIR_API COIR_MUST_CHECK int coir_accept(int listener);
  * system's own, after minutes; for a shorter one, open a scope with a deadline). */
 COIR_API COIR_MUST_CHECK int coir_connect(const char *address);
 
-/* Looks up an address and writes the numeric forms it stands for into out, at most `capacity`.
- * Returns how many there are. Parks for names. */
+/* Looks up an address and writes the numeric forms it stands for into out, at most `capacity` of
+ * them. Returns how many there are, up to 16. Parks for names. */
 COIR_API COIR_MUST_CHECK int coir_resolve(const char *address, char (*out)[COIR_ADDRESS_SIZE],
                                           size_t capacity);
 
@@ -71,14 +71,16 @@ typedef struct coir_serve_options {
     size_t stack_size_bytes; /* of the handlers' tasks; default: the runtime's */
 } coir_serve_options;
 
-/* One connection: the descriptor is the handler's until it returns, then it is closed. The return
- * value is looked at only for listings: one bad connection does not stop the server. */
+/* One connection: the descriptor is the handler's until it returns, then it is closed, unless the
+ * handler has done so. The return value changes nothing: one bad connection does not stop the
+ * server. */
 typedef int (*coir_handler)(int fd, void *arg);
 
 /* Accepts connections and runs handler(fd, arg) for each in a task of its own, until cancelled; then
  * stops accepting, lets the handlers finish within the grace period, cuts those that are left, and
  * returns -ECANCELED. The listener stays the caller's and open; when it is closed meanwhile the
- * handlers are drained in the same way, and -EBADF is returned. Other errors are accept's. */
+ * handlers are drained in the same way, and -EBADF is returned. Other errors are accept's; -EINVAL
+ * for a NULL handler, a negative grace or a stack size out of its range. */
 COIR_API COIR_MUST_CHECK int coir_serve(int listener, coir_handler handler, void *arg,
                                         const coir_serve_options *options);
 

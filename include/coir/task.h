@@ -16,9 +16,13 @@ typedef struct coir_task {
     uint64_t coir__generation;
 } coir_task;
 
+/* Least and most that may be asked for as a stack, in bytes. */
+#define COIR_STACK_SIZE_MIN ((size_t)16 << 10)
+#define COIR_STACK_SIZE_MAX ((size_t)1 << 30)
+
 typedef struct coir_spawn_options {
     const char *name;        /* copied; default: none */
-    size_t stack_size_bytes; /* 16 KiB to 1 GiB; default: the runtime's */
+    size_t stack_size_bytes; /* COIR_STACK_SIZE_MIN to _MAX; default: the runtime's */
     coir_task *task;         /* where to put a handle; default: none is made */
     size_t arg_size_bytes;   /* copy that many bytes from arg onto the new stack, and pass the
                                 address of the copy; at most a quarter of the stack. Default: pass

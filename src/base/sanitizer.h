@@ -90,19 +90,24 @@ static inline void sanitizer_stack_created(struct coir__shadow *shadow) {
 #endif
 }
 
-static inline void sanitizer_stack_reused(struct coir__shadow *shadow) {
+/* The frames that were abandoned on a stack are forgotten. */
+static inline void sanitizer_stack_cleared(const void *low, size_t size_bytes) {
 #if COIR_ASAN
-    shadow->fake = NULL;
-    __asan_unpoison_memory_region(shadow->low, shadow->size_bytes);
+    __asan_unpoison_memory_region(low, size_bytes);
 #else
-    (void)shadow;
+    (void)low, (void)size_bytes;
 #endif
 }
 
-static inline void sanitizer_stack_destroyed(struct coir__shadow *shadow) {
+static inline void sanitizer_stack_reused(struct coir__shadow *shadow) {
 #if COIR_ASAN
-    __asan_unpoison_memory_region(shadow->low, shadow->size_bytes);
+    shadow->fake = NULL;
 #endif
+    sanitizer_stack_cleared(shadow->low, shadow->size_bytes);
+}
+
+static inline void sanitizer_stack_destroyed(struct coir__shadow *shadow) {
+    sanitizer_stack_cleared(shadow->low, shadow->size_bytes);
 #if COIR_TSAN
     __tsan_destroy_fiber(shadow->fiber);
 #endif

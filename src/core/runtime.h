@@ -68,8 +68,6 @@ coir_time coir__wheel_next(const struct coir__wheel *wheel);
 
 /* ---- Stacks (stack.c) ---- */
 
-#define COIR_STACK_SIZE_MIN ((size_t)16 << 10)
-#define COIR_STACK_SIZE_MAX ((size_t)1 << 30)
 #define COIR_STACK_SIZE_DEFAULT ((size_t)110 << 10) /* fills a slot of 128 KiB */
 #define COIR_STACK_CACHE_DEFAULT 4096
 #define COIR_POOLS 17 /* slots of 2^15 to 2^31 bytes */

@@ -45,7 +45,7 @@ void coir__fds_fini(struct coir__runtime *rt) {
 
 /* ---- Readiness ---- */
 
-static void wake(struct coir__runtime *rt, struct coir__fd_wait *wait, int value) {
+void coir__fd_wake(struct coir__runtime *rt, struct coir__fd_wait *wait, int value) {
     if (wait == NULL || !wait->parked)
         return;
     wait->parked = false;
@@ -61,12 +61,12 @@ void coir__fd_event(void *context, uint64_t token, unsigned events) {
     entry->ready |= (uint8_t)(events & (COIR_POLL_READ | COIR_POLL_WRITE));
     entry->strict |= (events & COIR_POLL_SPECIAL) != 0;
     if (events & COIR_POLL_READ)
-        wake(rt, entry->reader, 0);
+        coir__fd_wake(rt, entry->reader, 0);
     if (events & COIR_POLL_WRITE)
-        wake(rt, entry->writer, 0);
+        coir__fd_wake(rt, entry->writer, 0);
 }
 
-static bool cut_wait(coir_wait *wait) {
+bool coir__fd_cut(coir_wait *wait) {
     struct coir__fd_wait *const mine = (struct coir__fd_wait *)(void *)wait;
     mine->parked = false;
     coir__rt->io_waiting--;
@@ -83,12 +83,19 @@ void coir__fd_done(struct coir__fd_wait *wait) {
 
 int coir__fd_wait_for(struct coir__runtime *rt, int fd, struct coir__fd *entry,
                       struct coir__fd_wait *wait) {
+    struct coir__task *const self = rt->current;
     const uint32_t generation = entry->generation;
+    if (unlikely(self->due != COIR_NEVER) && coir__is_cut(rt, self)) {
+        coir__fd_done(wait);
+        coir__told(rt, self);
+        return -ECANCELED;
+    }
     if (!entry->registered) {
         COIR_TRY(coir__poll_add(&rt->poller, fd, (uint64_t)generation << 32 | (uint32_t)fd));
         entry->registered = true;
     }
-    wait->wait.cut = cut_wait;
+    if (wait->wait.cut == NULL)
+        wait->wait.cut = coir__fd_cut;
     wait->wait.object = entry;
     wait->wait.number = fd;
     wait->fd = entry;
@@ -98,8 +105,8 @@ int coir__fd_wait_for(struct coir__runtime *rt, int fd, struct coir__fd *entry,
     if (wait->directions & COIR_POLL_WRITE)
         entry->writer = wait;
     rt->io_waiting++;
-    rt->current->budget = COIR_IO_BUDGET;
-    const int rc = coir__park(rt, rt->current, &wait->wait);
+    self->budget = COIR_IO_BUDGET;
+    const int rc = coir__park(rt, self, &wait->wait);
     if (rc < 0)
         return rc;
     if (entry->generation != generation) /* closed after the wake, before this ran */
@@ -130,8 +137,8 @@ coir__noinline ssize_t coir__io_wait(struct coir__runtime *rt, int fd, struct co
 static void forget(struct coir__runtime *rt, struct coir__fd *entry) {
     struct coir__fd_wait *const reader = entry->reader, *const writer = entry->writer;
     entry->reader = entry->writer = NULL;
-    wake(rt, reader, -EBADF);
-    wake(rt, writer, -EBADF);
+    coir__fd_wake(rt, reader, -EBADF);
+    coir__fd_wake(rt, writer, -EBADF);
     entry->generation++;
     entry->kind = COIR_FD_UNKNOWN;
     entry->registered = entry->strict = false;

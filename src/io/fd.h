@@ -67,11 +67,16 @@ coir__inline struct coir__fd *coir__fd_find(const struct coir__runtime *rt, int 
 int coir__fd_know(struct coir__runtime *rt, int fd, enum coir__fd_kind kind);
 /* Closes it, waking those who wait. */
 int coir__fd_close(struct coir__runtime *rt, int fd);
-/* Parks until one of the directions is ready. 0; -ECANCELED, -EBADF, or an error of the poller.
- * The record goes into the entry and stays there after a wake, until coir__fd_done. */
+/* Parks until one of the directions is ready, or somebody calls coir__fd_wake. 0; -ECANCELED; -EBADF
+ * closed meanwhile; or an error of the poller. Checks first, each time. The record goes into the
+ * entry and stays there after a wake, until coir__fd_done. */
 int coir__fd_wait_for(struct coir__runtime *rt, int fd, struct coir__fd *entry,
                       struct coir__fd_wait *wait);
 void coir__fd_done(struct coir__fd_wait *wait);
+/* Wakes it if it is parked; harmless otherwise, and for NULL. */
+void coir__fd_wake(struct coir__runtime *rt, struct coir__fd_wait *wait, int value);
+/* The `cut` of a wait that has none of its own. */
+bool coir__fd_cut(coir_wait *wait);
 
 /* Regular files (file.c). */
 ssize_t coir__file_transfer(struct coir__runtime *rt, int fd, struct coir__fd *entry, bool writing,

@@ -9,8 +9,8 @@
 
 #define BACKLOG 4096 /* the system lowers it to its own bound */
 #define ACCEPT_PAUSE COIR_MS(10)
-#define CONNECT_PAUSE_FIRST COIR_MS(1)
-#define CONNECT_PAUSE_MAX COIR_MS(64)
+#define PAUSE_FIRST COIR_MS(1) /* between attempts where the system tells of nothing */
+#define PAUSE_MAX COIR_MS(64)
 
 /* Makes a fresh socket known, or closes it. Returns it, or the error. */
 static int keep(struct coir__runtime *rt, int fd, enum coir__fd_kind kind) {
@@ -31,11 +31,12 @@ static enum coir__fd_kind kind_of(const struct coir__address *address, int type)
 
 /* ---- Listening ---- */
 
-/* Removes a Unix socket's file that nobody listens to: connecting to it is refused. */
+/* Removes a Unix socket's file that nobody has open: connecting to it is refused. Asks with a datagram
+ * socket, because that leaves no connection in the backlog of a listener that is alive. */
 static bool remove_stale(const struct coir__address *address) {
     if (address->as.any.sa_family != AF_UNIX || !sys_is_socket(address->as.local.sun_path))
         return false;
-    const int fd = sys_socket(AF_UNIX, SOCK_STREAM, 0);
+    const int fd = sys_socket(AF_UNIX, SOCK_DGRAM, 0);
     if (fd < 0)
         return false;
     const int rc = sys_connect(fd, &address->as.any, address->size);
@@ -92,46 +93,50 @@ int coir_listen(const char *address) {
 
 /* ---- Accepting ---- */
 
-/* One accept that waits for a descriptor to be closed, or a little. */
+/* One accept that waits for a descriptor to be closed, or a little. It stays the reader of its
+ * listener, so that nobody else accepts there, and a close ends it. */
 struct starving {
-    coir_wait wait;
+    struct coir__fd_wait wait;
     struct coir__link link;
     struct coir__timer timer;
 };
 
 static void stop_starving(struct starving *it) {
-    list_take(&it->link);
+    if (list_linked(&it->link))
+        list_take(&it->link);
     coir__wheel_disarm(&coir__rt->wheel, &it->timer);
 }
 
 static bool cut_starving(coir_wait *wait) {
     stop_starving((struct starving *)(void *)wait);
-    return true;
-}
-
-static void feed(struct coir__runtime *rt, struct starving *it) {
-    stop_starving(it);
-    coir__wake(rt, &it->wait, 0);
+    return coir__fd_cut(wait);
 }
 
 static void end_pause(struct coir__timer *timer) {
-    feed(coir__rt, list_entry(timer, struct starving, timer));
+    coir__fd_wake(coir__rt, &list_entry(timer, struct starving, timer)->wait, 0);
 }
 
 void coir__accept_retry(struct coir__runtime *rt) {
-    while (!list_empty(&rt->starved))
-        feed(rt, list_entry(rt->starved.next, struct starving, link));
+    while (!list_empty(&rt->starved)) {
+        struct starving *const it = list_entry(rt->starved.next, struct starving, link);
+        stop_starving(it);
+        coir__fd_wake(rt, &it->wait, 0);
+    }
 }
 
-static int starve(struct coir__runtime *rt) {
+static int starve(struct coir__runtime *rt, int listener, struct coir__fd *entry) {
     struct starving it = {
-        .wait = {.cut = cut_starving, .what = "a descriptor to accept with"},
+        .wait = {.wait = {.cut = cut_starving, .what = "a descriptor, to accept on descriptor"},
+                 .fd = entry,
+                 .directions = COIR_POLL_READ},
         .timer = {.deadline = coir_after(ACCEPT_PAUSE), .fire = end_pause}};
-    COIR_TRY(coir__check(rt, rt->current));
     rt->accept_backoffs++;
     list_append(&rt->starved, &it.link);
     coir__wheel_arm(&rt->wheel, &it.timer);
-    return coir__park(rt, rt->current, &it.wait);
+    const int rc = coir__fd_wait_for(rt, listener, entry, &it.wait);
+    stop_starving(&it);
+    coir__fd_done(&it.wait);
+    return rc;
 }
 
 static bool out_of_resources(ssize_t rc) {
@@ -178,7 +183,7 @@ int coir_accept(int listener) {
             return keep(coir__rt, (int)fd, kind);
         if (!out_of_resources(fd))
             return (int)fd;
-        COIR_TRY(starve(coir__rt));
+        COIR_TRY(starve(coir__rt, listener, entry));
     }
 }
 
@@ -196,14 +201,19 @@ static int finish_connect(struct coir__runtime *rt, int fd) {
     return rc < 0 ? rc : -error;
 }
 
+/* Sleeps, each time twice as long as before. */
+static int rest(coir_time *pause) {
+    COIR_TRY(coir_sleep(*pause));
+    *pause = 2 * *pause < PAUSE_MAX ? 2 * *pause : PAUSE_MAX;
+    return 0;
+}
+
 /* A Unix socket's full backlog says EAGAIN, and nothing tells when there is room. */
 static int connect_patiently(int fd, const struct coir__address *address) {
-    coir_time pause = CONNECT_PAUSE_FIRST;
+    coir_time pause = PAUSE_FIRST;
     int rc;
-    while ((rc = sys_connect(fd, &address->as.any, address->size)) == -EAGAIN) {
-        COIR_TRY(coir_sleep(pause));
-        pause = 2 * pause < CONNECT_PAUSE_MAX ? 2 * pause : CONNECT_PAUSE_MAX;
-    }
+    while ((rc = sys_connect(fd, &address->as.any, address->size)) == -EAGAIN)
+        COIR_TRY(rest(&pause));
     return rc;
 }
 
@@ -292,6 +302,20 @@ static ssize_t try_send_to(int fd, const struct coir__fd *entry, void *context) 
     return sys_send_to(fd, it->data, it->size_bytes, &it->address.as.any, it->address.size);
 }
 
+/* The queue that is full is the receiver's, and the system tells only some senders when it is not. */
+static ssize_t send_patiently(int fd, struct coir__fd *entry, struct datagram *it) {
+    const uint32_t generation = entry->generation;
+    coir_time pause = PAUSE_FIRST;
+    ssize_t result;
+    while ((result = try_send_to(fd, entry, it)) == -EAGAIN) {
+        COIR_TRY(rest(&pause));
+        if (entry->generation != generation)
+            return -EBADF;
+    }
+    coir__spend(coir__rt, coir__rt->current);
+    return result;
+}
+
 ssize_t coir_send_to(int fd, const void *buffer, size_t size_bytes, const char *address) {
     struct coir__target target;
     struct coir__fd *entry;
@@ -303,6 +327,8 @@ ssize_t coir_send_to(int fd, const void *buffer, size_t size_bytes, const char *
     if (target.any)
         coir__address_any(&it.address, false, true, target.port);
     COIR_TRY(coir__io_begin(fd, &entry));
+    if (it.address.as.any.sa_family == AF_UNIX && entry->writer == NULL)
+        return send_patiently(fd, entry, &it);
     return coir__io(fd, entry, COIR_POLL_WRITE, try_send_to, &it, 0);
 }
 

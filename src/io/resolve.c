@@ -101,12 +101,11 @@ int coir_resolve(const char *address, char (*out)[COIR_ADDRESS_SIZE], size_t cap
     struct coir__address all[COIR_ADDRESSES_MAX];
     if (rt == NULL)
         return coir__outside();
-    if (out == NULL)
+    if (out == NULL && capacity > 0)
         return -EINVAL;
     COIR_TRY(coir__check(rt, rt->current));
     const int count = coir__resolve(rt, address, false, all, COIR_ADDRESSES_MAX);
-    size_t kept = 0;
-    for (int i = 0; i < count && kept < capacity; i++)
-        kept += coir__address_format(&all[i], out[kept], COIR_ADDRESS_SIZE) == 0;
-    return count < 0 ? count : (int)kept;
+    for (int i = 0; i < count && (size_t)i < capacity; i++)
+        COIR_TRY(coir__address_format(&all[i], out[i], COIR_ADDRESS_SIZE));
+    return count;
 }

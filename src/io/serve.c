@@ -2,12 +2,10 @@
  *
  * Two scopes make the order. The acceptor lives in the outer one, which a cancel reaches; the handlers
  * live in an inner, shielded one, which it does not. When the acceptor is cut, the inner scope gets
- * the grace period as its deadline. Written with the public API alone. */
+ * the grace period as its deadline. */
 #include "coir/io.h"
 #include "coir/net.h"
-#include "coir/runtime.h"
-#include "coir/scope.h"
-#include "coir/task.h"
+#include "io/fd.h"
 
 struct server {
     int listener;
@@ -16,53 +14,53 @@ struct server {
     const coir_serve_options *options;
     coir_scope *handlers;
     size_t connections;
-    coir_wait *full; /* the acceptor, waiting for a connection to end */
-    int rc;          /* how accepting ended */
+    struct coir__fd_wait *full; /* the acceptor, waiting for a connection to end */
+    int rc;                     /* how accepting ended */
 };
 
 struct connection {
     struct server *server;
     int fd;
+    uint32_t generation; /* of the descriptor */
 };
 
 static int handle(void *arg) {
     const struct connection connection = *(struct connection *)arg;
     struct server *const server = connection.server;
     (void)server->handler(connection.fd, server->arg);
-    (void)coir_close(connection.fd); /* -EBADF: the handler has closed it */
+    const struct coir__fd *const entry = coir__fd_find(coir__rt, connection.fd);
+    if (entry != NULL && entry->generation == connection.generation)
+        (void)coir_close(connection.fd); /* unless the handler has done it */
     server->connections--;
-    if (server->full != NULL) {
-        coir_wait *const acceptor = server->full;
-        server->full = NULL;
-        (void)coir_unpark(acceptor, 0);
-    }
+    coir__fd_wake(coir__rt, server->full, 0);
     return 0;
 }
 
-struct turn {
-    coir_wait wait;
-    struct server *server;
-};
-
-static bool cut_turn(coir_wait *wait) {
-    ((struct turn *)(void *)wait)->server->full = NULL;
-    return true;
-}
-
-/* Waits until there may be one more connection. */
+/* Waits until there may be one more connection. As the reader of the listener, so that its close
+ * ends the wait; a new connection in the backlog does so for nothing. */
 static int wait_for_room(struct server *server) {
     const size_t most = server->options->connections_max;
-    while (most != 0 && server->connections >= most) {
-        struct turn turn = {.wait = {.cut = cut_turn, .what = "a connection to end"},
-                            .server = server};
-        server->full = &turn.wait;
-        COIR_TRY(coir_park(&turn.wait));
+    int rc = 0;
+    while (rc == 0 && most != 0 && server->connections >= most) {
+        struct coir__fd *entry;
+        COIR_TRY(coir__io_begin(server->listener, &entry));
+        struct coir__fd_wait wait = {.wait = {.what = "a connection to end, of descriptor"},
+                                     .fd = entry,
+                                     .directions = COIR_POLL_READ};
+        if (entry->reader != NULL)
+            return -EBUSY;
+        server->full = &wait;
+        rc = coir__fd_wait_for(coir__rt, server->listener, entry, &wait);
+        server->full = NULL;
+        coir__fd_done(&wait);
     }
-    return 0;
+    return rc;
 }
 
 static int start_handler(struct server *server, int fd) {
-    struct connection connection = {.server = server, .fd = fd};
+    struct connection connection = {.server = server,
+                                    .fd = fd,
+                                    .generation = coir__fd_find(coir__rt, fd)->generation};
     const coir_spawn_options options = {.name = "connection",
                                         .stack_size_bytes = server->options->stack_size_bytes,
                                         .arg_size_bytes = sizeof connection};
@@ -94,7 +92,9 @@ int coir_serve(int listener, coir_handler handler, void *arg, const coir_serve_o
     static const coir_serve_options defaults;
     if (options == NULL)
         options = &defaults;
-    if (handler == NULL || options->grace < 0)
+    const size_t stack = options->stack_size_bytes;
+    if (handler == NULL || options->grace < 0 ||
+        (stack != 0 && (stack < COIR_STACK_SIZE_MIN || stack > COIR_STACK_SIZE_MAX)))
         return -EINVAL;
     struct server server = {
         .listener = listener, .handler = handler, .arg = arg, .options = options};
