@@ -1,0 +1,161 @@
+#!/bin/sh
+# Runs the benchmark: sh bench/run.sh BUILD_DIR/bench
+#
+# A subject of a measure is a program MEASURE-SUBJECT in that folder. Those of bench/ are there
+# already; those of bench/peers/ are built here, each where its library is installed. For each
+# measure and case the subjects take turns, one process a figure, so that a slow stretch of the
+# machine hits all of them alike. Every figure goes to results.tsv in the folder, and table.awk
+# makes the table. A program that exits with 77 cannot run here and has said why; any other failure
+# fails the run at its end.
+#
+# Environment: MEASURE="switch yield" (only those), ROUNDS=9 (so many for all), CC, CFLAGS.
+set -u
+
+here=$(dirname "$0")
+dir=${1:?usage: run.sh BUILD_DIR/bench}
+CC=${CC:-cc}
+CFLAGS=${CFLAGS:--O2 -g}
+results=$dir/results.tsv
+errors=$dir/errors
+notes=$dir/notes
+failed=0
+
+# measure, rounds, cases
+plan() {
+    cat <<END
+switch   15 chain callers loops
+yield    15 2 2-mixed 1000 1000-mixed
+spawn    15 1 100 1-handle 100-handle
+deadline 15 none 0 1000 clock
+memory   9  100000 1000000
+echo     9  64 1000
+END
+}
+
+note() {
+    echo "$*" >>"$notes"
+}
+
+# ---- Before the run ----
+
+build_peers() {
+    for source in "$here"/peers/*.c; do
+        name=$(basename "$source" .c)
+        libraries=$(sed -n 's/.*Link with: *//p' "$source")
+        rm -f "$dir/$name"
+        # shellcheck disable=SC2086 # flags are words
+        $CC -std=gnu11 -D_GNU_SOURCE -fno-omit-frame-pointer -pthread $CFLAGS -o "$dir/$name" \
+            "$source" "$here"/lib/*.c $libraries 2>"$errors" && continue
+        note "not measured: $name: it does not build here${libraries:+ (needs $libraries)}"
+    done
+}
+
+# The subject gets the last CPU this process may use (the first often serves the interrupts), the
+# load generator the first one.
+choose_cpus() {
+    cpus=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status)
+    BENCH_CPU=${BENCH_CPU:-$(echo "$cpus" | sed 's/.*[,-]//')}
+    BENCH_CPU_LOAD=${BENCH_CPU_LOAD:-$(echo "$cpus" | sed 's/[,-].*//')}
+    export BENCH_CPU BENCH_CPU_LOAD
+    [ "$BENCH_CPU" != "$BENCH_CPU_LOAD" ] || note "one CPU only: server and load share it"
+}
+
+describe_machine() {
+    governor=/sys/devices/system/cpu/cpu$BENCH_CPU/cpufreq/scaling_governor
+    echo "CPU       $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)," \
+        "$(getconf _NPROCESSORS_ONLN) online, load average $(cut -d ' ' -f 1 /proc/loadavg)"
+    echo "governor  $(cat "$governor" 2>/dev/null || echo unknown)"
+    echo "kernel    $(uname -srm)"
+    echo "compiler  $($CC --version | head -n 1), $CFLAGS"
+    echo "pinned    subjects to CPU $BENCH_CPU, load to CPU $BENCH_CPU_LOAD"
+}
+
+# ---- The run ----
+
+# The programs of a measure, Coir's first.
+programs_of() {
+    for program in "$dir/$1-coir" "$dir/$1"-*; do
+        [ -f "$program" ] && [ -x "$program" ] && echo "$program"
+    done | awk '!seen[$0]++'
+}
+
+# Runs a command, adds its figures to the results under the given measure and subject (a line may
+# name its own), and returns its status.
+record() {
+    measure=$1 subject=$2
+    shift 2
+    "$@" >"$dir/figures" 2>"$errors" || return
+    awk -F '\t' -v OFS='\t' -v measure="$measure" -v subject="$subject" \
+        '{ print measure, $1, $2, (NF > 3 ? $4 : subject), $3 }' "$dir/figures" >>"$results"
+}
+
+# A program that fails is not asked again for that case.
+attempt() {
+    case $given_up in *"|$2 $case|"*) return ;; esac
+    record "$@"
+    status=$?
+    [ $status -ne 0 ] || return
+    given_up="$given_up|$2 $case|"
+    if [ $status -eq 77 ]; then
+        note "not measured: $1-$2 $case: $(tail -n 1 "$errors")"
+    else
+        note "$1-$2 $case FAILED (status $status): $(tail -n 1 "$errors")"
+        failed=1
+    fi
+}
+
+run_round() {
+    for case in $cases; do
+        if [ "$measure" = echo ]; then
+            # shellcheck disable=SC2086 # several servers
+            attempt echo all "$dir/load" "$case" $programs
+            continue
+        fi
+        for program in $programs; do
+            attempt "$measure" "${program##*-}" "$program" "$case"
+        done
+    done
+}
+
+run_measure() {
+    measure=$1 rounds=${ROUNDS:-$2}
+    shift 2
+    cases=$* given_up=
+    programs=$(programs_of "$measure")
+    round=0
+    while [ $round -lt "$rounds" ]; do
+        round=$((round + 1))
+        [ -t 2 ] && printf '\r%s %d/%d   ' "$measure" $round "$rounds" >&2
+        run_round
+    done
+    [ -t 2 ] && printf '\r                    \r' >&2
+    [ "$measure" != echo ] || count_system_calls
+}
+
+count_system_calls() {
+    for case in $cases; do
+        for program in $programs; do
+            attempt echo "${program##*-}" sh "$here/syscalls.sh" "$dir" "$case" "$program"
+        done
+    done
+}
+
+wanted() {
+    case " ${MEASURE:-$1} " in *" $1 "*) return 0 ;; esac
+    return 1
+}
+
+: >"$results"
+: >"$notes"
+build_peers
+choose_cpus
+describe_machine
+plan >"$dir/plan"
+while read -r measure rounds cases; do
+    # shellcheck disable=SC2086 # several cases
+    wanted "$measure" && run_measure "$measure" "$rounds" $cases </dev/null
+done <"$dir/plan"
+awk -f "$here/table.awk" "$results"
+echo
+cat "$notes"
+exit $failed
