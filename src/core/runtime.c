@@ -13,6 +13,7 @@
 #define TURN_FIRST 16
 
 __thread struct coir__runtime *coir__rt;
+__thread struct coir__chooser coir__next_chooser;
 static __thread bool in_forked_child;
 
 int coir__outside(void) {
@@ -59,7 +60,9 @@ static void apply_options(struct coir__runtime *rt, const coir_options *options)
         options->offload_threads != 0 ? options->offload_threads : OFFLOAD_THREADS_DEFAULT;
     rt->virtual_now = options->virtual_clock ? VIRTUAL_START : 0;
     rt->random = options->seed;
-    rt->careful = (options->seed != 0) + COIR_DEBUG;
+    rt->chooser = coir__next_chooser;
+    coir__next_chooser = (struct coir__chooser){.choose = NULL};
+    rt->careful = (options->seed != 0) + (rt->chooser.choose != NULL) + COIR_DEBUG;
 }
 
 /* ---- Making and unmaking ---- */

@@ -173,6 +173,15 @@ const char *coir__task_label(const struct coir__task *task, char *out, size_t si
 struct coir__fds;
 struct coir__offload;
 
+/* Who picks among the ready tasks when neither order of arrival nor a seed shall: returns a number
+ * below `count`, which is at least 2. How tests enumerate schedules. */
+struct coir__chooser {
+    unsigned (*choose)(void *context, unsigned count);
+    void *context;
+};
+/* For the next run on this thread. */
+extern __thread struct coir__chooser coir__next_chooser __attribute__((visibility("hidden")));
+
 struct coir__runtime {
     struct coir__task *current;
     struct coir__task *ready;       /* FIFO; ends in &loop */
@@ -186,6 +195,7 @@ struct coir__runtime {
     long careful_left; /* turn_left while careful */
     long turn_budget;  /* switches the present turn began with */
     uint64_t random;   /* state of the seeded pick; 0 without seed */
+    struct coir__chooser chooser;
     struct coir_fp fp; /* the floating-point words of tasks without their own */
 
     struct coir__task loop; /* the thread's own stack, as if it were a task */

@@ -55,13 +55,15 @@ static struct coir__task *take_ready(struct coir__runtime *rt, unsigned n) {
 static struct coir__task *pick(struct coir__runtime *rt) {
     if (nothing_ready(rt))
         return &rt->loop;
-    if (rt->random == 0)
+    if (rt->random == 0 && rt->chooser.choose == NULL)
         return take_ready(rt, 0);
     unsigned count = 0;
     for (const struct coir__task *task = rt->ready; task != &rt->loop && count < PICK_AMONG;
          task = task->next)
         count++;
-    return take_ready(rt, (unsigned)(next_random(rt) % count));
+    if (rt->chooser.choose == NULL)
+        return take_ready(rt, (unsigned)(next_random(rt) % count));
+    return take_ready(rt, count > 1 ? rt->chooser.choose(rt->chooser.context, count) : 0);
 }
 
 /* The floating-point control words of the one who stops and the one who goes on. */
