@@ -62,7 +62,7 @@ static void apply_options(struct coir__runtime *rt, const coir_options *options)
     rt->random = options->seed;
     rt->chooser = coir__next_chooser;
     coir__next_chooser = (struct coir__chooser){.choose = NULL};
-    rt->careful = (options->seed != 0) + (rt->chooser.choose != NULL) + COIR_DEBUG;
+    rt->careful = options->seed != 0 || rt->chooser.choose != NULL || COIR_DEBUG;
 }
 
 /* ---- Making and unmaking ---- */
