@@ -41,9 +41,9 @@ typedef int64_t coir_time;
 
 /* Durations. The argument may be an integer or a floating-point number: COIR_SEC(0.5). */
 #define COIR_NS(n) ((coir_time)(n))
-#define COIR_US(n) ((coir_time)((n) * INT64_C(1000)))
-#define COIR_MS(n) ((coir_time)((n) * INT64_C(1000000)))
-#define COIR_SEC(n) ((coir_time)((n) * INT64_C(1000000000)))
+#define COIR_US(n) ((coir_time)((n)*INT64_C(1000)))
+#define COIR_MS(n) ((coir_time)((n)*INT64_C(1000000)))
+#define COIR_SEC(n) ((coir_time)((n)*INT64_C(1000000000)))
 
 /* Evaluates an expression that follows the error convention, and returns its error from the
  * enclosing function if it is one. */

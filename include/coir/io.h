@@ -1,8 +1,8 @@
 /* Reading and writing descriptors without blocking the thread.
  *
  * A descriptor must be known to the runtime: made by it (net.h), or handed to it by coir_adopt.
- * One task may read and one may write it at a time; a second gets -EBUSY. Each call first checks for
- * cancellation (-ECANCELED, no effect), then tries the system call, and parks only if that says
+ * One task may read and one may write it at a time; a second gets -EBUSY. Each call first checks
+ * for cancellation (-ECANCELED, no effect), then tries the system call, and parks only if that says
  * it would block. Regular files, which no poller can wait for, are read and written on the offload
  * pool where the page cache cannot serve them at once.
  *

@@ -65,9 +65,9 @@ COIR_API COIR_MUST_CHECK ssize_t coir_receive_from(int fd, void *buffer, size_t 
                                                    char (*from)[COIR_ADDRESS_SIZE]);
 
 typedef struct coir_serve_options {
-    size_t connections_max; /* further ones wait in the backlog; default: no bound */
-    coir_time grace;        /* how long handlers may finish after a cancel; default: none, they are
-                               cut at once */
+    size_t connections_max;  /* further ones wait in the backlog; default: no bound */
+    coir_time grace;         /* how long handlers may finish after a cancel; default: none, they are
+                                cut at once */
     size_t stack_size_bytes; /* of the handlers' tasks; default: the runtime's */
 } coir_serve_options;
 
@@ -76,9 +76,9 @@ typedef struct coir_serve_options {
  * server. */
 typedef int (*coir_handler)(int fd, void *arg);
 
-/* Accepts connections and runs handler(fd, arg) for each in a task of its own, until cancelled; then
- * stops accepting, lets the handlers finish within the grace period, cuts those that are left, and
- * returns -ECANCELED. The listener stays the caller's and open; when it is closed meanwhile the
+/* Accepts connections and runs handler(fd, arg) for each in a task of its own, until cancelled;
+ * then stops accepting, lets the handlers finish within the grace period, cuts those that are left,
+ * and returns -ECANCELED. The listener stays the caller's and open; when it is closed meanwhile the
  * handlers are drained in the same way, and -EBADF is returned. Other errors are accept's; -EINVAL
  * for a NULL handler, a negative grace or a stack size out of its range. */
 COIR_API COIR_MUST_CHECK int coir_serve(int listener, coir_handler handler, void *arg,

@@ -1,8 +1,8 @@
 /* Entering and leaving the runtime, its options, its clock, its counters.
  *
  * A runtime belongs to the thread that called coir_run and ends when that call returns. Threads may
- * have one each; they share nothing. Outside a runtime all calls that need one return -EPERM; in the
- * child after fork() they return -ECHILD (exec or _exit there). */
+ * have one each; they share nothing. Outside a runtime all calls that need one return -EPERM; in
+ * the child after fork() they return -ECHILD (exec or _exit there). */
 #ifndef COIR_RUNTIME_H
 #define COIR_RUNTIME_H
 
@@ -61,21 +61,21 @@ COIR_API coir_time coir_after(coir_time duration);
 
 /* What the runtime of this thread has done and holds. */
 typedef struct coir_stats {
-    uint64_t tasks_alive;        /* now, the main task included */
-    uint64_t tasks_ever;         /* since the run began */
-    uint64_t switches;           /* from one task (or the loop) to another */
-    uint64_t polls;              /* calls of the poller */
-    uint64_t stacks_mapped;      /* stacks with memory: in use or cached */
-    uint64_t stacks_cached;      /* unused, with their memory, ready for the next spawn */
-    uint64_t stacks_unguarded;   /* in use without a guard: checked by canary instead */
-    uint64_t timers_armed;       /* deadlines and sleeps outstanding */
-    uint64_t descriptors;        /* known to the runtime: adopted, accepted, connected, listening */
-    uint64_t io_waiting;         /* tasks that wait for a descriptor */
-    uint64_t offload_jobs;       /* queued or running */
-    uint64_t offload_threads;    /* alive */
-    uint64_t scopes_left_open;   /* left without close; the guard of COIR_SCOPE cancelled, joined */
-    uint64_t cuts_ignored;       /* times a task was made to yield because it ignored being cut */
-    uint64_t accept_backoffs;    /* times an accept waited because no descriptor was to be had */
+    uint64_t tasks_alive;      /* now, the main task included */
+    uint64_t tasks_ever;       /* since the run began */
+    uint64_t switches;         /* from one task (or the loop) to another */
+    uint64_t polls;            /* calls of the poller */
+    uint64_t stacks_mapped;    /* stacks with memory: in use or cached */
+    uint64_t stacks_cached;    /* unused, with their memory, ready for the next spawn */
+    uint64_t stacks_unguarded; /* in use without a guard: checked by canary instead */
+    uint64_t timers_armed;     /* deadlines and sleeps outstanding */
+    uint64_t descriptors;      /* known to the runtime: adopted, accepted, connected, listening */
+    uint64_t io_waiting;       /* tasks that wait for a descriptor */
+    uint64_t offload_jobs;     /* queued or running */
+    uint64_t offload_threads;  /* alive */
+    uint64_t scopes_left_open; /* left without close; the guard of COIR_SCOPE cancelled, joined */
+    uint64_t cuts_ignored;     /* times a task was made to yield because it ignored being cut */
+    uint64_t accept_backoffs;  /* times an accept waited because no descriptor was to be had */
 } coir_stats;
 
 /* Fills `out`. Errors: -EPERM outside the runtime; -EINVAL for NULL. Never parks. */

@@ -90,7 +90,8 @@ COIR_API int coir_scope_open_with(coir_scope *scope, const coir_scope_options *o
 
 #ifndef __cplusplus
 /* coir_scope_open(&s, .deadline = coir_after(COIR_MS(40)), .policy = COIR_SUPERVISE) */
-#define coir_scope_open(...) coir__scope_open(&(const coir_scope_options){.coir__scope = __VA_ARGS__})
+#define coir_scope_open(...)                                                                       \
+    coir__scope_open(&(const coir_scope_options){.coir__scope = __VA_ARGS__})
 
 /* COIR_SCOPE(name, .deadline = ...): declares a scope variable, opens it, and guards it: when the
  * block is left without coir_scope_close, it is cancelled and joined (and counted). */

@@ -141,6 +141,22 @@ static inline void sanitizer_valgrind_deregister(unsigned id) {
 #endif
 }
 
+/* For functions that look at a stack's memory whatever the tools think of it. Within them:
+ * sanitizer_look_away, then sanitizer_look_again. */
+#define COIR_RAW_MEMORY __attribute__((no_sanitize("address"), no_sanitize("thread")))
+
+static inline void sanitizer_look_away(void) {
+#if COIR_VALGRIND
+    VALGRIND_DISABLE_ERROR_REPORTING;
+#endif
+}
+
+static inline void sanitizer_look_again(void) {
+#if COIR_VALGRIND
+    VALGRIND_ENABLE_ERROR_REPORTING;
+#endif
+}
+
 static inline int sanitizer_on_valgrind(void) {
 #if COIR_VALGRIND
     return RUNNING_ON_VALGRIND != 0;

@@ -1,8 +1,9 @@
 /* Every call to the operating system, each behind one inline function.
  *
  * All return >= 0 or -errno and never block where the descriptor does not. EINTR is retried here
- * where that is right, so that callers do not see it. A simulated system replaces this file. Threads
- * (src/io/offload.c, src/io/resolve.c) and signal handlers are set up by the modules they belong to. */
+ * where that is right, so that callers do not see it. A simulated system replaces this file.
+ * Threads (src/io/offload.c, src/io/resolve.c) and signal handlers are set up by the modules they
+ * belong to. */
 #ifndef COIR_BASE_SYS_H
 #define COIR_BASE_SYS_H
 

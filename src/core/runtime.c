@@ -82,8 +82,8 @@ static void describe_thread(struct coir__task *loop) {
 }
 
 static int create(struct coir__runtime **out, const coir_options *options) {
-    const size_t size = (sizeof(struct coir__runtime) + COIR_CACHE_LINE - 1) / COIR_CACHE_LINE *
-                        COIR_CACHE_LINE;
+    const size_t size =
+        (sizeof(struct coir__runtime) + COIR_CACHE_LINE - 1) / COIR_CACHE_LINE * COIR_CACHE_LINE;
     struct coir__runtime *const rt = sys_allocate_aligned(COIR_CACHE_LINE, size);
     if (rt == NULL)
         return -ENOMEM;

@@ -48,10 +48,10 @@
  * which its deadline differs from `base`, in the slot of that digit. Arming and disarming cost the
  * same whatever is outstanding; a timer moves down at most once a level. */
 struct coir__wheel {
-    coir_time base;                        /* no deadline at level > 0 lies before it */
-    size_t armed;                          /* timers in the wheel or about to fire */
-    uint64_t levels;                       /* bit: level has a timer */
-    uint64_t occupied[COIR_WHEEL_LEVELS];  /* bit: slot has a timer */
+    coir_time base;                       /* no deadline at level > 0 lies before it */
+    size_t armed;                         /* timers in the wheel or about to fire */
+    uint64_t levels;                      /* bit: level has a timer */
+    uint64_t occupied[COIR_WHEEL_LEVELS]; /* bit: slot has a timer */
     struct coir__link slots[COIR_WHEEL_LEVELS][COIR_WHEEL_SLOTS];
 };
 
@@ -116,10 +116,10 @@ const char *coir__stack_guard(const struct coir__task *task, size_t *size_bytes)
 /* What a handle points to. Lives in the task's block, or, for a task spawned with a handle, in a
  * pool of the runtime until its scope closes. Its memory stays readable as long as the runtime. */
 struct coir__record {
-    uint64_t generation;        /* of the handle; 0 when free */
-    struct coir__task *task;    /* NULL once it has ended */
-    struct coir__link joiners;  /* struct joiner, in their frames */
-    struct coir__record *next;  /* in its scope's list, or the free list */
+    uint64_t generation;       /* of the handle; 0 when free */
+    struct coir__task *task;   /* NULL once it has ended */
+    struct coir__link joiners; /* struct joiner, in their frames */
+    struct coir__record *next; /* in its scope's list, or the free list */
     int result;
 };
 
@@ -131,7 +131,7 @@ struct coir__task {
     coir_wait *wait;         /* non-NULL exactly while parked */
     coir_scope *scope;       /* innermost open scope of its own, or NULL */
     int saved_errno;
-    int budget;              /* descriptor calls it may still make before it has to yield */
+    int budget; /* descriptor calls it may still make before it has to yield */
 
     coir_scope *home;          /* the scope it was spawned into */
     struct coir__link sibling; /* in home's children; in the cache of stacks when dead */
@@ -140,11 +140,11 @@ struct coir__task {
     void *arg;
     struct coir__record *record; /* &own, or one from the pool */
     struct coir__record own;
-    struct coir__task *visit;    /* work list of coir__refresh */
+    struct coir__task *visit; /* work list of coir__refresh */
     struct coir__locals *locals;
-    bool cancelled;         /* by coir_task_cancel */
-    bool effective;         /* that, or home is effectively cancelled */
-    bool own_fp;            /* has floating-point control words of its own */
+    bool cancelled; /* by coir_task_cancel */
+    bool effective; /* that, or home is effectively cancelled */
+    bool own_fp;    /* has floating-point control words of its own */
     bool guarded;
     unsigned cuts_in_a_row; /* times it was told -ECANCELED since it last left a cancelled scope */
 
@@ -222,7 +222,7 @@ struct coir__runtime {
     size_t io_waiting;   /* tasks parked on descriptors */
     size_t offload_jobs; /* queued or running, whose end wakes a task */
     size_t descriptors;
-    _Atomic int signalled; /* a signal that cancels has come */
+    _Atomic int signalled;     /* a signal that cancels has come */
     struct coir__link starved; /* accepts waiting for a descriptor to be closed */
     uint64_t spawned, switches, polls, scopes_left_open, cuts_ignored, accept_backoffs;
     uint64_t alive;
@@ -256,8 +256,8 @@ coir_time coir__clock(const struct coir__runtime *rt);
 
 /* ---- Cancellation (cancel.c) ---- */
 
-/* Recomputes what cancels and deadlines reach the inside of `scope`, after any of its own properties
- * changed; cuts whoever waits where a cancel newly reaches. Does not recurse. */
+/* Recomputes what cancels and deadlines reach the inside of `scope`, after any of its own
+ * properties changed; cuts whoever waits where a cancel newly reaches. Does not recurse. */
 void coir__refresh(coir_scope *scope);
 /* The same for a task that was itself cancelled. */
 void coir__refresh_task(struct coir__task *task);

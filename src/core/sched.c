@@ -1,14 +1,14 @@
 /* The scheduler: whose turn it is.
  *
- * Tasks switch to one another directly. The loop, on the thread's own stack, is the last link of the
- * ready FIFO, so that it runs when nothing is ready; it also runs when a turn is over, after
+ * Tasks switch to one another directly. The loop, on the thread's own stack, is the last link of
+ * the ready FIFO, so that it runs when nothing is ready; it also runs when a turn is over, after
  * turn_left switches, so that timers and descriptors are looked at however busy the tasks are. How
  * long a turn may be is measured, not guessed: see begin_turn. */
 #include "core/runtime.h"
 
-#define TURN_MAX 256              /* switches in one turn */
-#define TURN_TIME COIR_US(50)     /* what a turn should last */
-#define PICK_AMONG 32             /* ready tasks that a seeded pick chooses from */
+#define TURN_MAX 256          /* switches in one turn */
+#define TURN_TIME COIR_US(50) /* what a turn should last */
+#define PICK_AMONG 32         /* ready tasks that a seeded pick chooses from */
 
 coir_time coir__clock(const struct coir__runtime *rt) {
     return rt->virtual_now != 0 ? rt->virtual_now : sys_clock();
@@ -73,9 +73,10 @@ static void switch_fp(struct coir__runtime *rt, struct coir__task *self, struct 
         self->fp = now;
     } else if (COIR_DEBUG && self != &rt->loop && !coir__fp_equal(now, rt->fp)) {
         char label[128];
-        coir__warn("%s waits with the floating-point environment changed; it belongs to the thread. "
-                   "Spawn it with own_fp_environment, or restore it first",
-                   coir__task_label(self, label, sizeof label));
+        coir__warn(
+            "%s waits with the floating-point environment changed; it belongs to the thread. "
+            "Spawn it with own_fp_environment, or restore it first",
+            coir__task_label(self, label, sizeof label));
     }
     coir__fp_set(next->own_fp ? next->fp : rt->fp);
 }
@@ -135,7 +136,8 @@ static void take_signals(struct coir__runtime *rt) {
     }
 }
 
-/* All tasks are parked and nothing can wake one: says so, and cuts them all, so that the run ends. */
+/* All tasks are parked and nothing can wake one: says so, and cuts them all, so that the run ends.
+ */
 static void break_deadlock(struct coir__runtime *rt) {
     if (rt->doomed)
         coir__fatal("the tasks that are left wait for one another and cannot be cut");
@@ -174,7 +176,8 @@ static void jump(struct coir__runtime *rt) {
     }
 }
 
-/* Between turns: signals, descriptors and finished jobs, then timers. Sleeps when no task is ready. */
+/* Between turns: signals, descriptors and finished jobs, then timers. Sleeps when no task is ready.
+ */
 static void look_around(struct coir__runtime *rt) {
     take_signals(rt);
     const bool idle = nothing_ready(rt);

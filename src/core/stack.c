@@ -8,8 +8,8 @@
 
 #include "core/runtime.h"
 
-#define COLOURS 16          /* times a cache line: at most a kibibyte of the first page */
-#define ARENA_SLOTS_MIN 64  /* the first arena of a pool */
+#define COLOURS 16           /* times a cache line: at most a kibibyte of the first page */
+#define ARENA_SLOTS_MIN 64   /* the first arena of a pool */
 #define ARENA_SLOTS_MAX 1024 /* ranges one call may guard */
 #define ARENA_SIZE_MAX ((size_t)1 << 30)
 #define CANARY_SIZE 256 /* lowest bytes of an unguarded stack, which must stay zero */
@@ -31,8 +31,8 @@ static size_t guard_size(const struct coir__stacks *stacks) {
     return stacks->page_size > COIR_GUARD_SIZE ? stacks->page_size : COIR_GUARD_SIZE;
 }
 
-/* Finds out which kind of guard works here: by effect, because an emulator may accept the advice and
- * do nothing. */
+/* Finds out which kind of guard works here: by effect, because an emulator may accept the advice
+ * and do nothing. */
 static int probe_guards(struct coir__stacks *stacks) {
     char *const page = sys_map_stacks(stacks->page_size);
     if (page == NULL)
@@ -110,8 +110,7 @@ static struct coir__arena *make_arena(struct coir__stacks *stacks, struct coir__
     if (slots * pool->slot_size > ARENA_SIZE_MAX)
         slots = pool->slot_size < ARENA_SIZE_MAX ? ARENA_SIZE_MAX / pool->slot_size : 1;
     const size_t words = (slots + 63) / 64;
-    struct coir__arena *const arena =
-        sys_allocate(sizeof *arena + 2 * words * sizeof(uint64_t));
+    struct coir__arena *const arena = sys_allocate(sizeof *arena + 2 * words * sizeof(uint64_t));
     if (arena == NULL)
         return NULL;
     arena->base = sys_map_stacks(slots * pool->slot_size);
@@ -127,8 +126,8 @@ static struct coir__arena *make_arena(struct coir__stacks *stacks, struct coir__
     if (sanitizer_on_valgrind())
         arena->valgrind_ids = sys_allocate(slots * sizeof *arena->valgrind_ids);
     for (size_t i = 0; arena->valgrind_ids != NULL && i < slots; i++)
-        arena->valgrind_ids[i] = sanitizer_valgrind_register(slot_base(arena, i),
-                                                             slot_base(arena, i + 1));
+        arena->valgrind_ids[i] =
+            sanitizer_valgrind_register(slot_base(arena, i), slot_base(arena, i + 1));
     guard_arena(stacks, arena);
     list_append(&stacks->arenas, &arena->all);
     list_prepend(&pool->with_clean, &arena->with_clean);
@@ -220,8 +219,7 @@ static struct iovec trim_one(struct coir__stacks *stacks, struct coir__pool *poo
     if (arena->clean++ == 0)
         list_append(&pool->with_clean, &arena->with_clean);
     char *const low = slot_base(arena, slot) + guard_size(stacks);
-    return (struct iovec){.iov_base = low,
-                          .iov_len = (size_t)(slot_base(arena, slot + 1) - low)};
+    return (struct iovec){.iov_base = low, .iov_len = (size_t)(slot_base(arena, slot + 1) - low)};
 }
 
 bool coir__stacks_trim(struct coir__stacks *stacks) {
@@ -238,14 +236,17 @@ bool coir__stacks_trim(struct coir__stacks *stacks) {
     return count > 0;
 }
 
-bool coir__stack_overflowed(const struct coir__task *task) {
+COIR_RAW_MEMORY bool coir__stack_overflowed(const struct coir__task *task) {
     if (task->guarded || task->arena == NULL)
         return false;
     const uint64_t *const canary = (const uint64_t *)task->shadow.low;
-    uint64_t seen = 0;
+    bool gone = false;
+    sanitizer_look_away();
     for (size_t i = 0; i < CANARY_SIZE / sizeof *canary; i++)
-        seen |= canary[i];
-    return seen != 0 || (const char *)__builtin_frame_address(0) < (const char *)task->shadow.low;
+        if (canary[i] != 0)
+            gone = true;
+    sanitizer_look_again();
+    return gone || (const char *)__builtin_frame_address(0) < (const char *)task->shadow.low;
 }
 
 const char *coir__stack_guard(const struct coir__task *task, size_t *size_bytes) {

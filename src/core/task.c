@@ -1,8 +1,8 @@
 /* Tasks: from spawn to exit, their handles, names and locals, waiting for and cancelling them.
  *
  * A handle names a record by address and generation. The upper bits of a generation are the
- * serial number of the runtime, so that a handle of another runtime is refused before its address is
- * looked at; the lower ones count its tasks. */
+ * serial number of the runtime, so that a handle of another runtime is refused before its address
+ * is looked at; the lower ones count its tasks. */
 #include <dlfcn.h>
 #include <string.h>
 
@@ -59,14 +59,14 @@ void coir__records_free(coir_scope *scope) {
 /* The record a handle names, or NULL if it is stale, foreign or zeroed, or there is no runtime. */
 static struct coir__record *look_up(coir_task handle) {
     const struct coir__runtime *const rt = coir__rt;
-    if (rt == NULL ||
-        (handle.coir__generation ^ rt->generation) >> COIR_GENERATION_BITS != 0)
+    if (rt == NULL || (handle.coir__generation ^ rt->generation) >> COIR_GENERATION_BITS != 0)
         return NULL;
     struct coir__record *const record = handle.coir__record;
     return record->generation == handle.coir__generation ? record : NULL;
 }
 
-/* ---- Locals: an immutable list that spawner and child share until one of them sets a value ---- */
+/* ---- Locals: an immutable list that spawner and child share until one of them sets a value ----
+ */
 
 struct coir__locals {
     size_t references; /* tasks and list nodes that point here */
@@ -346,8 +346,8 @@ int coir_join(coir_task task, int *rc) {
         return -ESRCH;
     if (record->task == rt->current)
         return -EDEADLK;
-    struct joiner joiner = {
-        .wait = {.cut = cut_join, .what = "join", .object = record->task}, .rc = record->result};
+    struct joiner joiner = {.wait = {.cut = cut_join, .what = "join", .object = record->task},
+                            .rc = record->result};
     if (record->task != NULL) {
         list_append(&record->joiners, &joiner.link);
         COIR_TRY(coir__park(rt, rt->current, &joiner.wait));

@@ -1,7 +1,7 @@
 /* The timer wheel: arm, disarm, and fire in order of deadline. Only scopes and sleeps use it.
  *
- * See struct coir__wheel. A timer that was armed for a time not after `base` lies at level 0, in the
- * slot of `base` itself. `base` only moves forward, and never past a slot that holds a timer
+ * See struct coir__wheel. A timer that was armed for a time not after `base` lies at level 0, in
+ * the slot of `base` itself. `base` only moves forward, and never past a slot that holds a timer
  * without emptying it; so timers of equal deadline always share a slot, in arming order. */
 #include <string.h>
 
@@ -61,7 +61,7 @@ static coir_time first_slot(const struct coir__wheel *wheel, unsigned *level, un
     const unsigned shift = COIR_WHEEL_BITS * *level;
     const uint64_t above = shift + COIR_WHEEL_BITS < 64
                                ? (uint64_t)wheel->base >> (shift + COIR_WHEEL_BITS)
-                                     << (shift + COIR_WHEEL_BITS)
+                                                              << (shift + COIR_WHEEL_BITS)
                                : 0;
     return (coir_time)(above | (uint64_t)*slot << shift);
 }

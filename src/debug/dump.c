@@ -39,10 +39,9 @@ static void print_scope(const coir_scope *scope, int depth, FILE *out) {
         (void)fprintf(out, "scope '%s'", scope->coir__name);
     else
         (void)fprintf(out, "scope %p", (const void *)scope);
-    (void)fprintf(out, ": %zu %s%s%s\n", scope->coir__live,
-                  scope->coir__live == 1 ? "task" : "tasks",
-                  scope->coir__cancelled ? ", cancelled" : "",
-                  scope->coir__shield ? ", shielded" : "");
+    (void)fprintf(
+        out, ": %zu %s%s%s\n", scope->coir__live, scope->coir__live == 1 ? "task" : "tasks",
+        scope->coir__cancelled ? ", cancelled" : "", scope->coir__shield ? ", shielded" : "");
 }
 
 /* Where a walk over the tree stands: at a task, or at a scope of it. */
@@ -52,7 +51,8 @@ struct place {
     int depth;
 };
 
-static const struct coir__task *child_after(const coir_scope *scope, const struct coir__link *link) {
+static const struct coir__task *child_after(const coir_scope *scope,
+                                            const struct coir__link *link) {
     return link == &scope->coir__children ? NULL : list_entry(link, struct coir__task, sibling);
 }
 
@@ -123,7 +123,7 @@ int coir_dump(FILE *out) {
 
 /* How far below the top the stack has been touched: the deepest page in memory, and within it the
  * deepest word that is not zero. */
-static size_t high_water(const struct coir__task *task, size_t page_size) {
+COIR_RAW_MEMORY static size_t high_water(const struct coir__task *task, size_t page_size) {
     char *const top = (char *)(uintptr_t)task->shadow.low + task->shadow.size_bytes;
     char *const end = (char *)(((uintptr_t)top + page_size - 1) / page_size * page_size);
     unsigned char resident[64];
@@ -159,7 +159,9 @@ int coir_task_stack(coir_task task, coir_stack_use *out) {
     const char *const top = (const char *)found->shadow.low + found->shadow.size_bytes;
     const char *const sp = found == rt->current ? (const char *)__builtin_frame_address(0)
                                                 : (const char *)found->context.sp;
+    sanitizer_look_away();
     const size_t deepest = high_water(found, rt->stacks.page_size);
+    sanitizer_look_again();
     const size_t now = (size_t)(top - sp);
     *out = (coir_stack_use){
         .size = found->shadow.size_bytes,

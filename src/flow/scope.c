@@ -220,7 +220,7 @@ int coir_scope_close(coir_scope *scope, int rc) {
         return coir__outside();
     if (!is_open(scope))
         return scope != NULL && scope->coir__state == COIR_SCOPE_REFUSED ? scope->coir__refused
-                                                                        : -EINVAL;
+                                                                         : -EINVAL;
     struct coir__task *const self = rt->current;
     if (scope->coir__owner != self)
         return -EPERM;

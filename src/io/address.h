@@ -18,8 +18,8 @@ struct coir__address {
 
 /* A parsed address: complete, or a name that has to be looked up. */
 struct coir__target {
-    bool is_name;                /* host and port below; otherwise address */
-    bool any;                    /* the host was empty */
+    bool is_name; /* host and port below; otherwise address */
+    bool any;     /* the host was empty */
     uint16_t port;
     char host[COIR_HOST_SIZE];
     struct coir__address address;

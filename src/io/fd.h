@@ -1,23 +1,23 @@
 /* What the runtime knows of a descriptor, and how a call waits for one.
  *
- * Invariants: `ready` says which directions may succeed without waiting, as far as is known; a bit is
- * cleared only by an attempt that came to nothing (or took all there was), and set by the poller.
- * `reader` and `writer` are the calls in progress, parked or just woken; a call that was cut is
- * in neither. Each time a number comes to stand for another descriptor `generation` changes, so that
- * neither an old event nor a call woken too late reaches the new one. */
+ * Invariants: `ready` says which directions may succeed without waiting, as far as is known; a bit
+ * is cleared only by an attempt that came to nothing (or took all there was), and set by the
+ * poller. `reader` and `writer` are the calls in progress, parked or just woken; a call that was
+ * cut is in neither. Each time a number comes to stand for another descriptor `generation` changes,
+ * so that neither an old event nor a call woken too late reaches the new one. */
 #ifndef COIR_IO_FD_H
 #define COIR_IO_FD_H
 
 #include "core/runtime.h"
 
 enum coir__fd_kind {
-    COIR_FD_UNKNOWN,  /* nobody told the runtime of it */
-    COIR_FD_STREAM,   /* TCP: a short read has drained it (on a Unix socket, where a passed descriptor
-                         ends a read early, it need not have) */
-    COIR_FD_SOCKET,   /* another socket */
-    COIR_FD_PLAIN,    /* a pipe, terminal, device: read and write only */
-    COIR_FD_FILE,     /* a regular file, which is never waited for */
-    COIR_FD_CLOSING,  /* a file closed while a thread works on it */
+    COIR_FD_UNKNOWN, /* nobody told the runtime of it */
+    COIR_FD_STREAM, /* TCP: a short read has drained it (on a Unix socket, where a passed descriptor
+                       ends a read early, it need not have) */
+    COIR_FD_SOCKET, /* another socket */
+    COIR_FD_PLAIN,  /* a pipe, terminal, device: read and write only */
+    COIR_FD_FILE,   /* a regular file, which is never waited for */
+    COIR_FD_CLOSING, /* a file closed while a thread works on it */
 };
 
 /* One call that waits for one or both directions of a descriptor. */
@@ -57,8 +57,7 @@ coir__inline struct coir__fd *coir__fd_at(const struct coir__runtime *rt, int fd
 /* The entry of a known descriptor, or NULL. */
 coir__inline struct coir__fd *coir__fd_find(const struct coir__runtime *rt, int fd) {
     struct coir__fd *const entry = coir__fd_at(rt, fd);
-    if (unlikely(entry == NULL || entry->kind == COIR_FD_UNKNOWN ||
-                 entry->kind == COIR_FD_CLOSING))
+    if (unlikely(entry == NULL || entry->kind == COIR_FD_UNKNOWN || entry->kind == COIR_FD_CLOSING))
         return NULL;
     return entry;
 }
@@ -67,9 +66,9 @@ coir__inline struct coir__fd *coir__fd_find(const struct coir__runtime *rt, int 
 int coir__fd_know(struct coir__runtime *rt, int fd, enum coir__fd_kind kind);
 /* Closes it, waking those who wait. */
 int coir__fd_close(struct coir__runtime *rt, int fd);
-/* Parks until one of the directions is ready, or somebody calls coir__fd_wake. 0; -ECANCELED; -EBADF
- * closed meanwhile; or an error of the poller. Checks first, each time. The record goes into the
- * entry and stays there after a wake, until coir__fd_done. */
+/* Parks until one of the directions is ready, or somebody calls coir__fd_wake. 0; -ECANCELED;
+ * -EBADF closed meanwhile; or an error of the poller. Checks first, each time. The record goes into
+ * the entry and stays there after a wake, until coir__fd_done. */
 int coir__fd_wait_for(struct coir__runtime *rt, int fd, struct coir__fd *entry,
                       struct coir__fd_wait *wait);
 void coir__fd_done(struct coir__fd_wait *wait);

@@ -31,8 +31,8 @@ static enum coir__fd_kind kind_of(const struct coir__address *address, int type)
 
 /* ---- Listening ---- */
 
-/* Removes a Unix socket's file that nobody has open: connecting to it is refused. Asks with a datagram
- * socket, because that leaves no connection in the backlog of a listener that is alive. */
+/* Removes a Unix socket's file that nobody has open: connecting to it is refused. Asks with a
+ * datagram socket, because that leaves no connection in the backlog of a listener that is alive. */
 static bool remove_stale(const struct coir__address *address) {
     if (address->as.any.sa_family != AF_UNIX || !sys_is_socket(address->as.local.sun_path))
         return false;
@@ -143,7 +143,8 @@ static bool out_of_resources(ssize_t rc) {
     return rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM;
 }
 
-/* Errors of the one connection that was at the head of the backlog, not of the listener (accept(2)). */
+/* Errors of the one connection that was at the head of the backlog, not of the listener
+ * (accept(2)). */
 static bool connection_broke(ssize_t rc) {
     switch (rc) {
     case -ECONNABORTED:
@@ -302,7 +303,8 @@ static ssize_t try_send_to(int fd, const struct coir__fd *entry, void *context) 
     return sys_send_to(fd, it->data, it->size_bytes, &it->address.as.any, it->address.size);
 }
 
-/* The queue that is full is the receiver's, and the system tells only some senders when it is not. */
+/* The queue that is full is the receiver's, and the system tells only some senders when it is not.
+ */
 static ssize_t send_patiently(int fd, struct coir__fd *entry, struct datagram *it) {
     const uint32_t generation = entry->generation;
     coir_time pause = PAUSE_FIRST;

@@ -11,11 +11,11 @@
 
 struct coir__offload {
     pthread_mutex_t lock;
-    pthread_cond_t more;          /* a job was queued, or the pool closes */
-    struct coir__link queue;      /* not begun, oldest first */
-    struct coir__link finished;   /* for the loop to collect */
+    pthread_cond_t more;        /* a job was queued, or the pool closes */
+    struct coir__link queue;    /* not begun, oldest first */
+    struct coir__link finished; /* for the loop to collect */
     struct coir__link workers;
-    struct coir__poller *poller;  /* NULL once the runtime has ended */
+    struct coir__poller *poller; /* NULL once the runtime has ended */
     unsigned threads, idle, limit;
     unsigned queued;     /* length of the queue */
     unsigned references; /* the runtime, and every thread */

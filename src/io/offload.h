@@ -10,8 +10,8 @@ struct coir__job {
     coir_fn fn;
     void *arg;
     int rc; /* what fn returned */
-    /* NULL: a cut waits until the job has ended. Otherwise the job is on the heap and a cut leaves a
-     * running one to its thread, which calls this in the end. */
+    /* NULL: a cut waits until the job has ended. Otherwise the job is on the heap and a cut leaves
+     * a running one to its thread, which calls this in the end. */
     void (*destroy)(struct coir__job *job);
     bool running, abandoned;
     _Atomic bool cancelled;

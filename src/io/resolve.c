@@ -71,11 +71,13 @@ static int look_up(struct coir__runtime *rt, const struct coir__target *target, 
     it->hints = (struct addrinfo){.ai_family = AF_UNSPEC,
                                   .ai_socktype = SOCK_STREAM,
                                   .ai_flags = AI_NUMERICSERV | (to_listen ? AI_PASSIVE : 0)};
-    it->job = (struct coir__job){
-        .wait = {.what = "look-up of a name"}, .fn = run_lookup, .arg = it, .destroy = destroy_lookup};
+    it->job = (struct coir__job){.wait = {.what = "look-up of a name"},
+                                 .fn = run_lookup,
+                                 .arg = it,
+                                 .destroy = destroy_lookup};
     COIR_TRY(coir__offload_run(rt, &it->job)); /* after an error `it` is no longer ours */
-    const int rc = it->job.rc == 0 ? collect(it->found, out, capacity)
-                                   : meaning(it->job.rc, it->error);
+    const int rc =
+        it->job.rc == 0 ? collect(it->found, out, capacity) : meaning(it->job.rc, it->error);
     destroy_lookup(&it->job);
     return rc;
 }

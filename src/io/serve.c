@@ -1,8 +1,8 @@
 /* A server: one task a connection, a bound on their number, and an orderly end.
  *
- * Two scopes make the order. The acceptor lives in the outer one, which a cancel reaches; the handlers
- * live in an inner, shielded one, which it does not. When the acceptor is cut, the inner scope gets
- * the grace period as its deadline. */
+ * Two scopes make the order. The acceptor lives in the outer one, which a cancel reaches; the
+ * handlers live in an inner, shielded one, which it does not. When the acceptor is cut, the inner
+ * scope gets the grace period as its deadline. */
 #include "coir/io.h"
 #include "coir/net.h"
 #include "io/fd.h"
@@ -58,9 +58,8 @@ static int wait_for_room(struct server *server) {
 }
 
 static int start_handler(struct server *server, int fd) {
-    struct connection connection = {.server = server,
-                                    .fd = fd,
-                                    .generation = coir__fd_find(coir__rt, fd)->generation};
+    struct connection connection = {
+        .server = server, .fd = fd, .generation = coir__fd_find(coir__rt, fd)->generation};
     const coir_spawn_options options = {.name = "connection",
                                         .stack_size_bytes = server->options->stack_size_bytes,
                                         .arg_size_bytes = sizeof connection};

@@ -45,7 +45,8 @@ int coir__poll_remove(struct coir__poller *poller, int fd) {
     return (int)sys_result(epoll_ctl(poller->fd, EPOLL_CTL_DEL, fd, NULL));
 }
 
-/* epoll_wait with a timeout in nanoseconds, as far as the kernel has it. Never returns too early. */
+/* epoll_wait with a timeout in nanoseconds, as far as the kernel has it. Never returns too early.
+ */
 static int wait_for(struct coir__poller *poller, struct epoll_event *events, coir_time timeout) {
     if (timeout == 0 || timeout == COIR_NEVER)
         return epoll_wait(poller->fd, events, EVENTS_AT_ONCE, timeout == 0 ? 0 : -1);
@@ -53,8 +54,8 @@ static int wait_for(struct coir__poller *poller, struct epoll_event *events, coi
     if (!poller->coarse) {
         const struct timespec spec = {.tv_sec = (time_t)(timeout / COIR_SEC(1)),
                                       .tv_nsec = (long)(timeout % COIR_SEC(1))};
-        const long count = syscall(SYS_epoll_pwait2, poller->fd, events, EVENTS_AT_ONCE, &spec,
-                                   NULL, (size_t)0);
+        const long count =
+            syscall(SYS_epoll_pwait2, poller->fd, events, EVENTS_AT_ONCE, &spec, NULL, (size_t)0);
         if (count >= 0 || errno != ENOSYS)
             return (int)count;
         poller->coarse = true;

@@ -11,8 +11,8 @@
 #include "coir/base.h"
 
 struct coir__poller {
-    int fd;   /* of the kernel's queue */
-    int wake; /* readable: somebody called coir__poll_wake */
+    int fd;      /* of the kernel's queue */
+    int wake;    /* readable: somebody called coir__poll_wake */
     bool coarse; /* waits are rounded up to milliseconds */
 };
 
