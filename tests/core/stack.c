@@ -1,0 +1,272 @@
+/* Stacks: many at once, of many sizes, deep, apart from each other, kept for reuse, given back;
+ * and what coir_task_stack tells about them. */
+#include "support.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+SUITE(core_stack);
+
+static int return_zero(UNUSED void *arg) {
+    return 0;
+}
+
+/* ---- Many ---- */
+
+static int count_cuts(void *arg) {
+    const int rc = coir_sleep(COIR_NEVER);
+    if (rc == -ECANCELED)
+        ++*(size_t *)arg;
+    return rc;
+}
+
+TASK_TEST(core_stack, a_hundred_thousand_tasks_at_once) {
+    const size_t count = scaled(100000);
+    size_t cuts = 0;
+    coir_stats stats;
+    COIR_SCOPE(s);
+    for (size_t i = 0; i < count; i++)
+        check_rc(coir_spawn(&s, count_cuts, &cuts), 0);
+    check_rc(coir_sleep(COIR_MS(1)), 0);
+    check_rc(coir_stats_get(&stats), 0);
+    check_int(stats.tasks_alive, count + 1);
+    check(stats.stacks_mapped >= count);
+    coir_scope_cancel(&s);
+    check_rc(coir_scope_close(&s, 0), 0);
+    check_int(cuts, count);
+    return 0;
+}
+
+/* ---- Sizes ---- */
+
+struct size_case {
+    size_t asked, had;
+};
+
+static int store_size(void *arg) {
+    coir_stack_use use;
+    check_rc(coir_task_stack(coir_self(), &use), 0);
+    ((struct size_case *)arg)->had = use.size;
+    return 0;
+}
+
+TASK_TEST(core_stack, each_task_may_have_its_own_size) {
+    struct size_case cases[] = {{16 << 10, 0}, {20000, 0},   {64 << 10, 0}, {112 << 10, 0},
+                                {1 << 20, 0},  {3000000, 0}, {64 << 20, 0}, {256 << 20, 0}};
+    COIR_SCOPE(s);
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        check_rc(coir_spawn_with(&s, store_size, &cases[i],
+                                 &(const coir_spawn_options){.stack_size_bytes = cases[i].asked}),
+                 0);
+    check_rc(coir_scope_close(&s, 0), 0);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        /* The task's own block, of less than two pages, lies on its stack. */
+        check(cases[i].had + 8192 >= cases[i].asked);
+        check(cases[i].had <= 2 * (cases[i].asked + 65536));
+    }
+    return 0;
+}
+
+/* ---- Depth ---- */
+
+/* Uses about a kilobyte a level, all of it. */
+static unsigned descend(unsigned levels) {
+    unsigned char room[1024];
+    memset(room, (int)levels, sizeof room);
+    __asm__ volatile("" : : "r"(room) : "memory"); /* or the compiler leaves it out */
+    const unsigned below = levels == 0 ? 0 : descend(levels - 1);
+    __asm__ volatile("" : : "r"(room) : "memory");
+    for (size_t i = 0; i < sizeof room; i++)
+        if (room[i] != (unsigned char)levels)
+            return 1000000;
+    return below + 1;
+}
+
+static int descend_and_yield(void *arg) {
+    const unsigned levels = *(const unsigned *)arg;
+    check_int(descend(levels), levels + 1);
+    check_rc(coir_yield(), 0);
+    check_int(descend(levels), levels + 1);
+    return 0;
+}
+
+TASK_TEST(core_stack, recursion_is_as_deep_as_the_stack) {
+    unsigned shallow = 30, deep = 30000;
+    COIR_SCOPE(s);
+    check_rc(coir_spawn(&s, descend_and_yield, &shallow), 0);
+    check_rc(coir_spawn_with(&s, descend_and_yield, &deep,
+                             &(const coir_spawn_options){.stack_size_bytes = 64 << 20}),
+             0);
+    check_rc(coir_scope_close(&s, 0), 0);
+    return 0;
+}
+
+/* ---- Apart ---- */
+
+static int fill_and_compare(void *arg) {
+    unsigned char page[8192];
+    const int number = *(const int *)arg;
+    memset(page, number, sizeof page);
+    for (int i = 0; i < 3; i++) {
+        check_rc(coir_yield(), 0);
+        for (size_t k = 0; k < sizeof page; k++)
+            if (page[k] != (unsigned char)number)
+                return -EIO;
+    }
+    return 0;
+}
+
+TASK_TEST_SEEDS(core_stack, no_stack_reaches_into_another) {
+    enum { TASKS = 100 };
+    int numbers[TASKS];
+    COIR_SCOPE(s);
+    for (int i = 0; i < TASKS; i++) {
+        numbers[i] = i + 1;
+        check_rc(coir_spawn(&s, fill_and_compare, &numbers[i]), 0);
+    }
+    check_rc(coir_scope_close(&s, 0), 0);
+    return 0;
+}
+
+/* ---- What coir_task_stack tells ---- */
+
+static int use_50_kib(UNUSED void *arg) {
+    coir_stack_use before, after;
+    check_rc(coir_task_stack(coir_self(), &before), 0);
+    check(before.now > 0);
+    check(before.now < 16 * 1024);
+    check(before.high_water >= before.now);
+    check(before.size >= before.high_water);
+    (void)descend(50);
+    check_rc(coir_task_stack(coir_self(), &after), 0);
+    check(after.high_water >= 50 * 1024);
+    check(after.now < 16 * 1024);
+    return coir_sleep(COIR_NEVER);
+}
+
+TASK_TEST(core_stack, the_use_of_a_stack_can_be_read) {
+    coir_stack_use use;
+    coir_task task;
+    coir_stats stats;
+    COIR_SCOPE(s);
+    check_rc(coir_spawn_task(&s, use_50_kib, NULL, &task), 0);
+    check_rc(coir_yield(), 0);
+    check_rc(coir_task_stack(task, &use), 0);
+    check(use.now > 0);
+    check(use.now < 16 * 1024);
+    check(use.high_water >= 50 * 1024);
+    check(use.high_water <= use.size);
+    check_rc(coir_stats_get(&stats), 0);
+    check_int(use.guarded, stats.stacks_unguarded == 0);
+    check_rc(coir_task_stack(task, NULL), -EINVAL);
+    coir_scope_cancel(&s);
+    check_rc(coir_scope_close(&s, 0), 0);
+    check_rc(coir_task_stack(task, &use), -ESRCH);
+    return 0;
+}
+
+/* ---- Reuse and giving back ---- */
+
+static int spawn_and_cut(size_t count) {
+    COIR_SCOPE(s);
+    for (size_t i = 0; i < count; i++)
+        COIR_TRY(coir_spawn(&s, sleep_for_ever, NULL));
+    COIR_TRY(coir_sleep(COIR_MS(1)));
+    coir_scope_cancel(&s);
+    return coir_scope_close(&s, 0);
+}
+
+TASK_TEST(core_stack, stacks_are_used_again) {
+    coir_stats first, later;
+    check_rc(spawn_and_cut(500), 0);
+    check_rc(coir_stats_get(&first), 0);
+    check(first.stacks_cached >= 499);
+    for (int i = 0; i < 20; i++)
+        check_rc(spawn_and_cut(500), 0);
+    check_rc(coir_stats_get(&later), 0);
+    check_int(later.stacks_mapped, first.stacks_mapped);
+    return 0;
+}
+
+static int cache_ten(UNUSED void *arg) {
+    coir_stats stats;
+    check_rc(spawn_and_cut(2000), 0);
+    for (int i = 0; i < 20; i++)
+        check_rc(coir_sleep(COIR_MS(1)), 0); /* the runtime is idle in between */
+    check_rc(coir_stats_get(&stats), 0);
+    check(stats.stacks_cached <= 10);
+    check_rc(spawn_and_cut(2000), 0);
+    return 0;
+}
+
+Test(core_stack, an_idle_runtime_keeps_no_more_than_the_cache) {
+    const run_options options = {.real_clock = true, .runtime.stack_cache = 10};
+    check_rc(run_task_with(cache_ten, NULL, &options), 0);
+}
+
+static int spawn_and_cut_many(UNUSED void *arg) {
+    return spawn_and_cut(scaled(10000));
+}
+
+/* Address space of this process, in bytes; 0 where the system does not tell. */
+static size_t address_space(void) {
+    size_t pages = 0;
+    FILE *const file = fopen("/proc/self/statm", "r");
+    if (file != NULL) {
+        if (fscanf(file, "%zu", &pages) != 1)
+            pages = 0;
+        fclose(file);
+    }
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+Test(core_stack, a_run_gives_all_its_stacks_back) {
+    const size_t one_runs_stacks = scaled(10000) * (128 << 10);
+    check_rc(run_task(spawn_and_cut_many, NULL), 0);
+    const size_t before = address_space();
+    for (int i = 0; i < 3; i++)
+        check_rc(run_task(spawn_and_cut_many, NULL), 0);
+    check(address_space() < before + one_runs_stacks);
+}
+
+/* ---- None left ---- */
+
+/* Spawns until there is no room. The number of what went wrong, or 0. */
+static int exhaust_the_address_space(UNUSED void *arg) {
+    size_t cuts = 0, spawned = 0;
+    int rc = 0;
+    COIR_SCOPE(s);
+    while (spawned < 1000000 && (rc = coir_spawn(&s, count_cuts, &cuts)) == 0)
+        spawned++;
+    if (rc != -ENOMEM)
+        return 1;
+    if (coir_sleep(COIR_MS(1)) != 0)
+        return 2;
+    coir_scope_cancel(&s);
+    if (coir_scope_close(&s, 0) != 0)
+        return 3;
+    if (cuts != spawned || spawned == 0)
+        return 4;
+    COIR_SCOPE(again);
+    if (coir_spawn(&again, return_zero, NULL) != 0)
+        return 5;
+    return coir_scope_close(&again, 0) != 0 ? 6 : 0;
+}
+
+static int run_in_little_space(UNUSED void *arg) {
+    const rlim_t space = address_space() + ((rlim_t)256 << 20);
+    if (setrlimit(RLIMIT_AS, &(const struct rlimit){space, space}) != 0)
+        return 10;
+    const int rc = coir_run(exhaust_the_address_space, NULL);
+    return rc < 0 ? 11 : rc;
+}
+
+Test(core_stack, no_room_is_an_error_of_that_spawn_alone) {
+    if (on_valgrind() || with_sanitizer())
+        cr_skip("the tool needs more address space than the test leaves");
+    const int status = run_forked(run_in_little_space, NULL);
+    check(WIFEXITED(status));
+    check_int(WEXITSTATUS(status), 0);
+}

@@ -1,0 +1,257 @@
+/* The timer wheel of src/core/timer.c, against a naive model: a table that is searched. */
+#include "support.h"
+
+#include "core/runtime.h"
+
+SUITE(core_timer);
+
+enum { TIMERS = 64 };
+
+/* The model: which timers are armed, and in what order they were. */
+struct alarm {
+    struct coir__timer timer;
+    bool armed;
+    uint64_t armed_as; /* the how-manieth arming this was */
+};
+
+static struct {
+    struct coir__wheel wheel;
+    struct alarm alarms[TIMERS];
+    uint64_t armings;
+    size_t armed;
+    coir_time now;
+    size_t fired[TIMERS]; /* indices, in the order they fired */
+    size_t fired_count;
+} w;
+
+static struct alarm *alarm_of(struct coir__timer *timer) {
+    return (struct alarm *)(void *)((char *)timer - offsetof(struct alarm, timer));
+}
+
+static void note_fired(struct coir__timer *timer) {
+    check(timer->link.next == NULL);
+    check(w.fired_count < TIMERS);
+    w.fired[w.fired_count++] = (size_t)(alarm_of(timer) - w.alarms);
+}
+
+static void begin(coir_time now) {
+    memset(&w, 0, sizeof w);
+    w.now = now;
+    coir__wheel_init(&w.wheel, now);
+}
+
+static void arm(size_t i, coir_time deadline) {
+    struct alarm *const alarm = &w.alarms[i];
+    check(!alarm->armed);
+    alarm->timer.deadline = deadline;
+    alarm->timer.fire = note_fired;
+    alarm->armed = true;
+    alarm->armed_as = w.armings++;
+    w.armed++;
+    coir__wheel_arm(&w.wheel, &alarm->timer);
+}
+
+static void disarm(size_t i) {
+    w.armed -= w.alarms[i].armed;
+    w.alarms[i].armed = false;
+    coir__wheel_disarm(&w.wheel, &w.alarms[i].timer);
+    check(w.alarms[i].timer.link.next == NULL);
+}
+
+static bool before(const struct alarm *a, const struct alarm *b) {
+    return a->timer.deadline != b->timer.deadline ? a->timer.deadline < b->timer.deadline
+                                                  : a->armed_as < b->armed_as;
+}
+
+/* The armed alarm that is to fire first; NULL if none is armed. */
+static struct alarm *first_armed(void) {
+    struct alarm *first = NULL;
+    for (size_t i = 0; i < TIMERS; i++)
+        if (w.alarms[i].armed && (first == NULL || before(&w.alarms[i], first)))
+            first = &w.alarms[i];
+    return first;
+}
+
+static void check_next(void) {
+    const struct alarm *const first = first_armed();
+    const coir_time next = coir__wheel_next(&w.wheel);
+    check_int(w.wheel.armed, w.armed);
+    check_int(next == COIR_NEVER, first == NULL);
+    if (first != NULL)
+        check(next <= (first->timer.deadline > w.now ? first->timer.deadline : w.now));
+}
+
+static void advance(coir_time now) {
+    w.now = now;
+    w.fired_count = 0;
+    coir__wheel_advance(&w.wheel, now);
+    struct alarm *first;
+    size_t count = 0;
+    while ((first = first_armed()) != NULL && first->timer.deadline <= now) {
+        check(count < w.fired_count);
+        check_int(w.fired[count], first - w.alarms);
+        first->armed = false;
+        w.armed--;
+        count++;
+    }
+    check_int(w.fired_count, count);
+    check_next();
+}
+
+/* ---- Chance, the same on every run ---- */
+
+static uint64_t chance_state;
+
+static uint64_t chance(uint64_t below) {
+    chance_state = chance_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (chance_state >> 33) % below;
+}
+
+/* Distances from "at once" to centuries; many equal ones. */
+static coir_time distance(void) {
+    static const unsigned bits[] = {1, 4, 6, 7, 12, 13, 18, 24, 31, 40, 50, 58};
+    const unsigned shift = bits[chance(COUNT_OF(bits))];
+    const uint64_t raw = chance(UINT64_C(1) << 31) << 27 | chance(UINT64_C(1) << 27);
+    return (coir_time)(raw & ((UINT64_C(1) << shift) - 1));
+}
+
+static coir_time a_deadline(void) {
+    switch (chance(4)) {
+    case 0: /* one that is in use already, if there is any */
+        return w.alarms[chance(TIMERS)].timer.deadline;
+    case 1: /* past */
+        return w.now - distance() % w.now;
+    default:
+        return w.now + distance();
+    }
+}
+
+static void random_walk(uint64_t seed, int steps) {
+    chance_state = seed;
+    begin(1 + distance());
+    for (int step = 0; step < steps; step++) {
+        const size_t i = chance(TIMERS);
+        const uint64_t kind = chance(10);
+        if (kind < 6 && !w.alarms[i].armed)
+            arm(i, a_deadline());
+        else if (kind < 8)
+            disarm(i);
+        else if (w.now < COIR_NEVER / 2)
+            advance(w.now + (kind == 8 ? distance() : distance() % 64));
+        check_next();
+    }
+}
+
+Test(core_timer, random_arms_disarms_and_advances) {
+    for (uint64_t seed = 0; seed < scaled(2000); seed++)
+        random_walk(seed, 300);
+}
+
+/* What a virtual clock does: it jumps to `next` until something fires. */
+Test(core_timer, jumping_from_next_to_next_fires_everything_in_time) {
+    for (uint64_t seed = 0; seed < scaled(2000); seed++) {
+        chance_state = seed;
+        begin(COIR_SEC(1));
+        for (size_t i = 0; i < TIMERS; i++)
+            arm(i, w.now + distance());
+        for (int idle = 0; w.armed > 0; idle++) {
+            const coir_time next = coir__wheel_next(&w.wheel);
+            check(next >= w.now);
+            advance(next);
+            if (w.fired_count > 0)
+                idle = 0;
+            check(idle <= COIR_WHEEL_LEVELS);
+        }
+    }
+}
+
+Test(core_timer, equal_deadlines_fire_in_the_order_of_arming) {
+    for (coir_time gap = 1; gap < COIR_SEC(100000); gap = gap * 3 + 1) {
+        begin(COIR_SEC(1));
+        const coir_time deadline = w.now + gap;
+        for (size_t i = 0; i < TIMERS; i++) {
+            arm((i * 37) % TIMERS, deadline);
+            advance(w.now + (gap - 1) / TIMERS); /* so that they are armed at different levels */
+        }
+        advance(deadline);
+        check_int(w.fired_count, TIMERS);
+    }
+}
+
+Test(core_timer, the_ends_of_time) {
+    begin(1);
+    check_int(coir__wheel_next(&w.wheel), COIR_NEVER);
+    arm(0, COIR_NEVER - 1);
+    arm(1, COIR_NEVER - 2);
+    arm(2, INT64_MIN);
+    arm(3, 0);
+    arm(4, 1);
+    advance(1);
+    check_int(w.fired_count, 3);
+    advance(COIR_NEVER - 2);
+    check_int(w.fired_count, 1);
+    advance(COIR_NEVER - 1);
+    check_int(w.fired_count, 1);
+}
+
+Test(core_timer, time_does_not_run_backwards) {
+    begin(COIR_SEC(1));
+    arm(0, COIR_SEC(2));
+    advance(COIR_SEC(1) + 5);
+    coir__wheel_advance(&w.wheel, COIR_SEC(1)); /* earlier: nothing happens */
+    check_next();
+    advance(COIR_SEC(2));
+    check_int(w.fired_count, 1);
+}
+
+Test(core_timer, disarming_what_is_not_armed_is_harmless) {
+    begin(COIR_SEC(1));
+    disarm(0);
+    arm(0, COIR_SEC(2));
+    disarm(0);
+    disarm(0);
+    arm(0, COIR_SEC(2));
+    advance(COIR_SEC(2));
+    disarm(0);
+    check_int(w.wheel.armed, 0);
+}
+
+/* ---- Timers that arm and disarm others while they fire ---- */
+
+static void disarm_next(struct coir__timer *timer) {
+    note_fired(timer);
+    const size_t i = (size_t)(alarm_of(timer) - w.alarms);
+    coir__wheel_disarm(&w.wheel, &w.alarms[i + 1].timer);
+}
+
+Test(core_timer, a_timer_disarmed_while_others_fire_does_not_fire) {
+    begin(COIR_SEC(1));
+    for (size_t i = 0; i < 10; i++) {
+        arm(i, COIR_SEC(2) + (coir_time)i);
+        w.alarms[i].timer.fire = disarm_next;
+    }
+    coir__wheel_advance(&w.wheel, COIR_SEC(3));
+    check_int(w.fired_count, 5);
+    for (size_t i = 0; i < 5; i++)
+        check_int(w.fired[i], 2 * i);
+    check_int(w.wheel.armed, 0);
+    check_int(coir__wheel_next(&w.wheel), COIR_NEVER);
+}
+
+static void arm_again(struct coir__timer *timer) {
+    note_fired(timer);
+    if (w.fired_count < 3)
+        coir__wheel_arm(&w.wheel, timer); /* its deadline has passed */
+}
+
+Test(core_timer, a_timer_armed_while_firing_fires_in_the_next_advance) {
+    begin(COIR_SEC(1));
+    arm(0, COIR_SEC(2));
+    w.alarms[0].timer.fire = arm_again;
+    for (size_t i = 1; i <= 3; i++) {
+        coir__wheel_advance(&w.wheel, COIR_SEC(2));
+        check_int(w.fired_count, i);
+        check_int(w.wheel.armed, i < 3);
+        check(i == 3 || coir__wheel_next(&w.wheel) <= COIR_SEC(2));
+    }
+}

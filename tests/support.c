@@ -1,0 +1,298 @@
+/* What all tests share; support.h says what each function is for. */
+#include "support.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__has_include)
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
+#endif
+#ifndef RUNNING_ON_VALGRIND
+#define RUNNING_ON_VALGRIND 0
+#endif
+
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
+    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
+#define DESCRIPTORS_LOOKED_AT 4096
+#define CHILD_SECONDS_MAX 60
+
+static char label[48];
+
+const char *run_label(void) {
+    return label;
+}
+
+const char *rc_text(long rc) {
+    static char texts[8][80];
+    static unsigned next;
+    char *const text = texts[next++ % COUNT_OF(texts)];
+    if (rc >= 0)
+        snprintf(text, sizeof texts[0], "%ld", rc);
+    else
+        snprintf(text, sizeof texts[0], "-%s", coir_strerror((int)rc));
+    return text;
+}
+
+/* ---- Running a body ---- */
+
+struct run {
+    coir_fn body;
+    void *arg;
+    bool began;
+    int stats_rc;
+    coir_stats left; /* when the body had returned */
+};
+
+static int run_body(void *arg) {
+    struct run *const run = arg;
+    run->began = true;
+    const int rc = run->body(run->arg);
+    run->stats_rc = coir_stats_get(&run->left);
+    return rc;
+}
+
+static void check_nothing_left(const struct run *run) {
+    check_rc(run->stats_rc, 0);
+    const coir_stats left = run->left;
+    check_int(left.tasks_alive, 1); /* the main task itself */
+    check_int(left.timers_armed, 0);
+    check_int(left.io_waiting, 0);
+    check_int(left.descriptors, 0);
+    check_int(left.offload_jobs, 0);
+}
+
+static void note_descriptors(bool open[DESCRIPTORS_LOOKED_AT]) {
+    for (int fd = 0; fd < DESCRIPTORS_LOOKED_AT; fd++)
+        open[fd] = fcntl(fd, F_GETFD) >= 0;
+}
+
+static void check_descriptors(const bool before[DESCRIPTORS_LOOKED_AT]) {
+    bool after[DESCRIPTORS_LOOKED_AT];
+    note_descriptors(after);
+    for (int fd = 0; fd < DESCRIPTORS_LOOKED_AT; fd++)
+        cr_assert(after[fd] == before[fd], "descriptor %d was %s by the run%s", fd,
+                  after[fd] ? "left open" : "closed", run_label());
+}
+
+int run_task_with(coir_fn body, void *arg, const run_options *options) {
+    coir_options runtime = options->runtime;
+    runtime.virtual_clock = !options->real_clock;
+    if (runtime.seed != 0)
+        snprintf(label, sizeof label, " (seed %" PRIu64 ")", runtime.seed);
+    bool open_before[DESCRIPTORS_LOOKED_AT];
+    note_descriptors(open_before);
+
+    struct run run = {.body = body, .arg = arg};
+    const int rc = coir_run_with(run_body, &run, &runtime);
+
+    if (run.began && !options->leaves_work)
+        check_nothing_left(&run);
+    if (!options->leaves_descriptors)
+        check_descriptors(open_before);
+    label[0] = '\0';
+    return rc;
+}
+
+int run_task(coir_fn body, void *arg) {
+    return run_task_with(body, arg, &(const run_options){.real_clock = false});
+}
+
+int run_task_real(coir_fn body, void *arg) {
+    return run_task_with(body, arg, &(const run_options){.real_clock = true});
+}
+
+void run_task_seeds(coir_fn body, void *arg) {
+    for (uint64_t seed = 0; seed <= SEEDS; seed++) {
+        trace_clear();
+        const int rc = run_task_with(body, arg, &(const run_options){.runtime.seed = seed});
+        cr_assert(rc == 0, "with seed %" PRIu64 " the body returned %s", seed, rc_text(rc));
+    }
+}
+
+int sleep_for_ever(UNUSED void *unused) {
+    return coir_sleep(COIR_NEVER);
+}
+
+int return_int(void *arg) {
+    return *(const int *)arg;
+}
+
+/* ---- Trace ---- */
+
+static char trace_text[16384];
+static size_t trace_length;
+
+void trace(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    const size_t room = sizeof trace_text - trace_length;
+    const char *const gap = trace_length > 0 ? " " : "";
+    const int gap_length = snprintf(trace_text + trace_length, room, "%s", gap);
+    const int length =
+        vsnprintf(trace_text + trace_length + gap_length, room - (size_t)gap_length, format, args);
+    va_end(args);
+    cr_assert((size_t)(gap_length + length) < room, "the trace is full");
+    trace_length += (size_t)(gap_length + length);
+}
+
+const char *traced(void) {
+    return trace_text;
+}
+
+void trace_clear(void) {
+    trace_text[0] = '\0';
+    trace_length = 0;
+}
+
+/* ---- Standard error, time, size ---- */
+
+/* Reads a temporary file from its beginning into text, as far as it fits. */
+static void read_back(FILE *file, char *text, size_t size_bytes) {
+    rewind(file);
+    const size_t length = fread(text, 1, size_bytes - 1, file);
+    text[length] = '\0';
+    fclose(file);
+}
+
+static FILE *temporary(void) {
+    FILE *const file = tmpfile();
+    cr_assert(file != NULL, "no temporary file: %s", strerror(errno));
+    return file;
+}
+
+static FILE *capture_file;
+static int stderr_saved;
+
+void capture_stderr(void) {
+    fflush(stderr);
+    capture_file = temporary();
+    stderr_saved = dup(STDERR_FILENO);
+    cr_assert(stderr_saved >= 0);
+    cr_assert(dup2(fileno(capture_file), STDERR_FILENO) >= 0);
+}
+
+const char *captured_stderr(void) {
+    static char text[65536];
+    fflush(stderr);
+    dup2(stderr_saved, STDERR_FILENO);
+    close(stderr_saved);
+    read_back(capture_file, text, sizeof text);
+    return text;
+}
+
+size_t occurrences(const char *text, const char *part) {
+    size_t count = 0;
+    for (const char *at = strstr(text, part); at != NULL; at = strstr(at + strlen(part), part))
+        count++;
+    return count;
+}
+
+coir_time real_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return COIR_SEC((coir_time)now.tv_sec) + (coir_time)now.tv_nsec;
+}
+
+bool on_valgrind(void) {
+    return RUNNING_ON_VALGRIND;
+}
+
+bool with_sanitizer(void) {
+    return SANITIZED;
+}
+
+size_t scaled(size_t n) {
+    return on_valgrind() || with_sanitizer() ? (n + 49) / 50 : n;
+}
+
+/* ---- Other processes ---- */
+
+static int status_of(pid_t child) {
+    int status = -1;
+    pid_t ended;
+    do
+        ended = waitpid(child, &status, 0);
+    while (ended < 0 && errno == EINTR);
+    cr_assert(ended == child, "waitpid: %s", strerror(errno));
+    return status;
+}
+
+/* A child inherits what Criterion set for this process: no core files of deaths that are wanted,
+ * and a bound on its time. */
+static void begin_child(void) {
+    setrlimit(RLIMIT_CORE, &(const struct rlimit){0, 0});
+    alarm(CHILD_SECONDS_MAX);
+}
+
+int run_forked(int (*fn)(void *arg), void *arg) {
+    fflush(NULL);
+    const pid_t child = fork();
+    cr_assert(child >= 0, "fork: %s", strerror(errno));
+    if (child == 0) {
+        begin_child();
+        _exit(fn(arg));
+    }
+    return status_of(child);
+}
+
+const program_result *run_program(const char *const argv[]) {
+    static program_result result;
+    char path[4096];
+    if (argv[0][0] == '/')
+        snprintf(path, sizeof path, "%s", argv[0]);
+    else
+        snprintf(path, sizeof path, "%s/%s", COIR_BUILD_DIR, argv[0]);
+    FILE *const out = temporary(), *const err = temporary();
+
+    fflush(NULL);
+    const pid_t child = fork();
+    cr_assert(child >= 0, "fork: %s", strerror(errno));
+    if (child == 0) {
+        begin_child();
+        dup2(fileno(out), STDOUT_FILENO);
+        dup2(fileno(err), STDERR_FILENO);
+        execv(path, (char *const *)(uintptr_t)argv);
+        dprintf(STDERR_FILENO, "%s: %s\n", path, strerror(errno));
+        _exit(127);
+    }
+    result.status = status_of(child);
+    read_back(out, result.out, sizeof result.out);
+    read_back(err, result.err, sizeof result.err);
+    return &result;
+}
+
+/* Such a death is wanted here: the sanitizer is not to take it for a bug of its own to report. */
+static void leave_signals_to_the_program(void) {
+    setenv("ASAN_OPTIONS", "handle_segv=0:handle_sigbus=0:handle_abort=0:detect_leaks=0", 1);
+    setenv("UBSAN_OPTIONS", "handle_segv=0:handle_sigbus=0:handle_abort=0", 1);
+}
+
+void check_fatal_texts(const char *name, const char *argument, int death,
+                       const char *const texts[]) {
+    char path[256];
+    snprintf(path, sizeof path, "tests/fatal/%s", name);
+    leave_signals_to_the_program();
+    const program_result *const result = run_program((const char *const[]){path, argument, NULL});
+
+    cr_assert(WIFSIGNALED(result->status) && WTERMSIG(result->status) == death,
+              "%s: wait status 0x%x, not death of signal %d; it wrote:\n%s", name,
+              (unsigned)result->status, death, result->err);
+    for (size_t i = 0; texts[i] != NULL; i++)
+        check_contains(result->err, texts[i]);
+}
