@@ -52,6 +52,10 @@ static inline void *sys_allocate(size_t size_bytes) {
     return calloc(1, size_bytes);
 }
 
+static inline void *sys_reallocate(void *memory, size_t size_bytes) {
+    return realloc(memory, size_bytes);
+}
+
 static inline void *sys_allocate_aligned(size_t alignment, size_t size_bytes) {
     void *memory;
     return posix_memalign(&memory, alignment, size_bytes) == 0 ? memory : NULL;

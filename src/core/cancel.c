@@ -17,13 +17,9 @@ static coir_scope *around(const coir_scope *scope) {
     return scope->coir__owner != NULL ? scope->coir__owner->home : NULL;
 }
 
-static coir_scope *innermost(const struct coir__task *task) {
-    return task->scope != NULL ? task->scope : task->home;
-}
-
 /* Remembers which scopes a cut came from: their close reports it. */
 static void mark_cut(const struct coir__task *task) {
-    for (coir_scope *scope = innermost(task); scope != NULL && scope->coir__effective;
+    for (coir_scope *scope = coir__innermost(task); scope != NULL && scope->coir__effective;
          scope = around(scope)) {
         scope->coir__cut = true;
         if (scope->coir__shield)
@@ -115,16 +111,10 @@ void coir__expire(coir_scope *scope) {
     coir__refresh(scope);
 }
 
-void coir__update_due(struct coir__task *task) {
-    const coir_scope *const scope = innermost(task);
-    const bool effective = task->scope != NULL ? scope->coir__effective : task->effective;
-    task->due = effective ? COIR_CUT : scope->coir__due;
-}
-
 /* Expires every scope around the task whose deadline has passed, though its timer has not fired
  * yet: the outermost too, because that one shall have the credit. */
 static void expire_around(struct coir__task *self, coir_time now) {
-    for (coir_scope *scope = innermost(self); scope != NULL; scope = around(scope)) {
+    for (coir_scope *scope = coir__innermost(self); scope != NULL; scope = around(scope)) {
         if (!scope->coir__cancelled && scope->coir__timer.deadline <= now)
             coir__expire(scope);
         if (scope->coir__shield)

@@ -26,6 +26,8 @@
 #include "coir/runtime.h"
 #include "coir/scope.h"
 #include "coir/task.h"
+#include "core/stack.h"
+#include "core/timer.h"
 #include "poll/poll.h"
 
 #define likely(x) __builtin_expect(!!(x), 1)
@@ -37,79 +39,6 @@
 #ifndef COIR_DEBUG
 #define COIR_DEBUG 0
 #endif
-
-/* ---- Timers (timer.c) ---- */
-
-#define COIR_WHEEL_BITS 6 /* of a deadline, per level */
-#define COIR_WHEEL_SLOTS (1 << COIR_WHEEL_BITS)
-#define COIR_WHEEL_LEVELS ((63 + COIR_WHEEL_BITS - 1) / COIR_WHEEL_BITS)
-
-/* A radix wheel, exact to the nanosecond. A timer lies at the level of the highest six-bit digit in
- * which its deadline differs from `base`, in the slot of that digit. Arming and disarming cost the
- * same whatever is outstanding; a timer moves down at most once a level. */
-struct coir__wheel {
-    coir_time base;                       /* no deadline at level > 0 lies before it */
-    size_t armed;                         /* timers in the wheel or about to fire */
-    uint64_t levels;                      /* bit: level has a timer */
-    uint64_t occupied[COIR_WHEEL_LEVELS]; /* bit: slot has a timer */
-    struct coir__link slots[COIR_WHEEL_LEVELS][COIR_WHEEL_SLOTS];
-};
-
-void coir__wheel_init(struct coir__wheel *wheel, coir_time now);
-/* Arms a disarmed timer; timer->deadline and timer->fire are set. */
-void coir__wheel_arm(struct coir__wheel *wheel, struct coir__timer *timer);
-/* Disarms; harmless on a timer that is not armed. */
-void coir__wheel_disarm(struct coir__wheel *wheel, struct coir__timer *timer);
-/* Fires, in order of deadline and then of arming, every timer whose deadline is not after `now`. */
-void coir__wheel_advance(struct coir__wheel *wheel, coir_time now);
-/* A time at which advance has something to do: the earliest deadline, or, where finding it would
- * mean a search, a time before it. COIR_NEVER if none is armed. */
-coir_time coir__wheel_next(const struct coir__wheel *wheel);
-
-/* ---- Stacks (stack.c) ---- */
-
-#define COIR_STACK_SIZE_DEFAULT ((size_t)110 << 10) /* fills a slot of 128 KiB */
-#define COIR_STACK_CACHE_DEFAULT 4096
-#define COIR_POOLS 17 /* slots of 2^15 to 2^31 bytes */
-#define COIR_POOL_SHIFT 15
-
-struct coir__arena;
-
-/* The stacks of one slot size. */
-struct coir__pool {
-    size_t slot_size;
-    struct coir__link cached;     /* unused stacks with their memory, last used first */
-    struct coir__link with_clean; /* arenas that have slots without memory */
-    size_t arenas;
-};
-
-struct coir__stacks {
-    struct coir__pool pools[COIR_POOLS];
-    struct coir__link arenas; /* all of them */
-    size_t page_size;
-    int guard_kind;            /* enum in stack.c */
-    size_t guard_budget;       /* guards by protection that may still be made */
-    size_t cached, cached_max; /* stacks in all pools' caches */
-    size_t mapped;             /* slots in use or cached or trimmed */
-    size_t unguarded;          /* in use */
-};
-
-struct coir__task;
-int coir__stacks_init(struct coir__stacks *stacks, size_t cache_max);
-void coir__stacks_fini(struct coir__stacks *stacks);
-/* The index of the pool whose slots have room for `size_bytes` of stack. */
-unsigned coir__stack_pool(size_t size_bytes);
-/* A task block on top of a stack of its own: cached, or made. NULL if there is no memory. */
-struct coir__task *coir__stack_make(struct coir__stacks *stacks, unsigned pool);
-/* Takes a stack back into the cache; the caller may still be running on it until it switches. */
-void coir__stack_give(struct coir__stacks *stacks, struct coir__task *task);
-/* Gives the memory of stacks beyond the cache's bound back to the system, one batch. Whether there
- * was any. */
-bool coir__stacks_trim(struct coir__stacks *stacks);
-/* Whether the canary of an unguarded stack is gone. */
-bool coir__stack_overflowed(const struct coir__task *task);
-/* The low end of the guard below the task's stack, and its size. */
-const char *coir__stack_guard(const struct coir__task *task, size_t *size_bytes);
 
 /* ---- Tasks (task.c) ---- */
 
@@ -134,7 +63,7 @@ struct coir__task {
     int budget; /* descriptor calls it may still make before it has to yield */
 
     coir_scope *home;          /* the scope it was spawned into */
-    struct coir__link sibling; /* in home's children; in the cache of stacks when dead */
+    struct coir__link sibling; /* in home's children */
     coir_scope *outermost;     /* of its own scopes */
     coir_fn fn;
     void *arg;
@@ -263,8 +192,6 @@ void coir__refresh(coir_scope *scope);
 void coir__refresh_task(struct coir__task *task);
 /* Marks the scope cancelled by its deadline. */
 void coir__expire(coir_scope *scope);
-/* Sets due, from what surrounds the task at its innermost scope. */
-void coir__update_due(struct coir__task *task);
 /* The part of coir__check that is not a comparison: is_cut, and told if so. */
 int coir__check_slow(struct coir__runtime *rt, struct coir__task *self);
 /* Whether the running task is cancelled, deadlines that have just passed included. */
@@ -303,6 +230,40 @@ void coir__fault_init(struct coir__runtime *rt);
 void coir__fault_fini(struct coir__runtime *rt);
 
 /* ---- Inline parts ---- */
+
+/* A task block on top of a stack of its own. NULL if there is no memory. */
+coir__inline struct coir__task *coir__stack_take(struct coir__stacks *stacks, unsigned index) {
+    struct coir__pool *const pool = &stacks->pools[index];
+    if (unlikely(pool->top == pool->first))
+        return coir__stack_make(stacks, index);
+    struct coir__task *const task = pool->cached[--pool->top];
+    stacks->cached--;
+    stacks->unguarded += !task->guarded;
+    sanitizer_stack_reused(&task->shadow);
+    return task;
+}
+
+/* Takes a stack back into the cache; the caller may still be running on it until it switches. */
+coir__inline void coir__stack_give(struct coir__stacks *stacks, struct coir__task *task) {
+    struct coir__pool *const pool = &stacks->pools[task->pool];
+    if (unlikely(pool->top == pool->room))
+        coir__stack_close_gap(pool);
+    pool->cached[pool->top++] = task;
+    stacks->cached++;
+    stacks->unguarded -= !task->guarded;
+}
+
+/* The scope the task is in. */
+coir__inline coir_scope *coir__innermost(const struct coir__task *task) {
+    return task->scope != NULL ? task->scope : task->home;
+}
+
+/* Sets due, from what surrounds the task at its innermost scope. */
+coir__inline void coir__update_due(struct coir__task *task) {
+    const coir_scope *const scope = coir__innermost(task);
+    const bool effective = task->scope != NULL ? scope->coir__effective : task->effective;
+    task->due = effective ? COIR_CUT : scope->coir__due;
+}
 
 /* Every call that may park begins with this, before any effect. 0 or -ECANCELED. */
 coir__inline int coir__check(struct coir__runtime *rt, struct coir__task *self) {

@@ -53,22 +53,17 @@ int coir__stacks_init(struct coir__stacks *stacks, size_t cache_max) {
     for (unsigned i = 0; i < COIR_POOLS; i++) {
         struct coir__pool *const pool = &stacks->pools[i];
         pool->slot_size = (size_t)1 << (COIR_POOL_SHIFT + i);
-        list_init(&pool->cached);
         list_init(&pool->with_clean);
     }
     return probe_guards(stacks);
 }
 
-static void forget_cached(struct coir__task *task) {
-    list_take(&task->sibling);
-    sanitizer_stack_destroyed(&task->shadow);
-}
-
 void coir__stacks_fini(struct coir__stacks *stacks) {
     for (unsigned i = 0; i < COIR_POOLS; i++) {
-        struct coir__link *const cached = &stacks->pools[i].cached;
-        while (!list_empty(cached))
-            forget_cached(list_entry(cached->next, struct coir__task, sibling));
+        struct coir__pool *const pool = &stacks->pools[i];
+        while (pool->top > pool->first)
+            sanitizer_stack_destroyed(&pool->cached[--pool->top]->shadow);
+        sys_free(pool->cached);
     }
     while (!list_empty(&stacks->arenas)) {
         struct coir__arena *const arena = list_entry(stacks->arenas.next, struct coir__arena, all);
@@ -105,18 +100,18 @@ static void guard_arena(struct coir__stacks *stacks, struct coir__arena *arena) 
         memset(arena->guarded_bits, 0xff, (arena->slots + 63) / 64 * sizeof(uint64_t));
 }
 
-static struct coir__arena *make_arena(struct coir__stacks *stacks, struct coir__pool *pool) {
+static bool make_arena(struct coir__stacks *stacks, struct coir__pool *pool) {
     size_t slots = pool->arenas > 4 ? ARENA_SLOTS_MAX : (size_t)ARENA_SLOTS_MIN << pool->arenas;
     if (slots * pool->slot_size > ARENA_SIZE_MAX)
         slots = pool->slot_size < ARENA_SIZE_MAX ? ARENA_SIZE_MAX / pool->slot_size : 1;
     const size_t words = (slots + 63) / 64;
     struct coir__arena *const arena = sys_allocate(sizeof *arena + 2 * words * sizeof(uint64_t));
     if (arena == NULL)
-        return NULL;
+        return false;
     arena->base = sys_map_stacks(slots * pool->slot_size);
     if (arena->base == NULL) {
         sys_free(arena);
-        return NULL;
+        return false;
     }
     arena->pool = pool;
     arena->slots = arena->clean = slots;
@@ -132,7 +127,7 @@ static struct coir__arena *make_arena(struct coir__stacks *stacks, struct coir__
     list_append(&stacks->arenas, &arena->all);
     list_prepend(&pool->with_clean, &arena->with_clean);
     pool->arenas++;
-    return arena;
+    return true;
 }
 
 /* Whether the slot has a guard; gives it one if that is still affordable. */
@@ -166,55 +161,56 @@ static struct coir__task *use_slot(struct coir__stacks *stacks, struct coir__are
     task->shadow.size_bytes = (size_t)((char *)task - (const char *)task->shadow.low);
     sanitizer_stack_created(&task->shadow);
     stacks->mapped++;
+    arena->pool->mapped++;
     return task;
 }
 
-static struct coir__task *make_stack(struct coir__stacks *stacks, struct coir__pool *pool) {
-    struct coir__arena *arena;
-    if (list_empty(&pool->with_clean)) {
-        arena = make_arena(stacks, pool);
-        if (arena == NULL)
-            return NULL;
-    } else {
-        arena = list_entry(pool->with_clean.next, struct coir__arena, with_clean);
-    }
+/* Makes room in the cache for one more stack, before it exists, so that giving it back cannot fail.
+ */
+static bool reserve(struct coir__pool *pool) {
+    if (pool->mapped < pool->room)
+        return true;
+    const size_t room = pool->room > 0 ? 2 * pool->room : ARENA_SLOTS_MIN;
+    struct coir__task **const cached = sys_reallocate(pool->cached, room * sizeof *cached);
+    if (cached == NULL)
+        return false;
+    pool->cached = cached;
+    pool->room = room;
+    return true;
+}
+
+void coir__stack_close_gap(struct coir__pool *pool) {
+    memmove(pool->cached, pool->cached + pool->first,
+            (pool->top - pool->first) * sizeof *pool->cached);
+    pool->top -= pool->first;
+    pool->first = 0;
+}
+
+coir__noinline struct coir__task *coir__stack_make(struct coir__stacks *stacks, unsigned index) {
+    struct coir__pool *const pool = &stacks->pools[index];
+    if (!reserve(pool) || (list_empty(&pool->with_clean) && !make_arena(stacks, pool)))
+        return NULL;
+    struct coir__arena *const arena =
+        list_entry(pool->with_clean.next, struct coir__arena, with_clean);
     size_t word = 0;
     while (arena->clean_bits[word] == 0)
         word++;
-    return use_slot(stacks, arena, word * 64 + (size_t)__builtin_ctzll(arena->clean_bits[word]));
-}
-
-struct coir__task *coir__stack_make(struct coir__stacks *stacks, unsigned index) {
-    struct coir__pool *const pool = &stacks->pools[index];
-    struct coir__task *task;
-    if (unlikely(list_empty(&pool->cached))) {
-        task = make_stack(stacks, pool);
-        if (task == NULL)
-            return NULL;
-    } else {
-        task = list_entry(pool->cached.next, struct coir__task, sibling);
-        list_take(&task->sibling);
-        stacks->cached--;
-    }
-    sanitizer_stack_reused(&task->shadow);
+    struct coir__task *const task =
+        use_slot(stacks, arena, word * 64 + (size_t)__builtin_ctzll(arena->clean_bits[word]));
     stacks->unguarded += !task->guarded;
+    sanitizer_stack_reused(&task->shadow);
     return task;
-}
-
-void coir__stack_give(struct coir__stacks *stacks, struct coir__task *task) {
-    list_prepend(&stacks->pools[task->pool].cached, &task->sibling);
-    stacks->cached++;
-    stacks->unguarded -= !task->guarded;
 }
 
 /* Takes the coldest cached stack of a pool out of use; returns the memory to give back. */
 static struct iovec trim_one(struct coir__stacks *stacks, struct coir__pool *pool) {
-    struct coir__task *const task = list_entry(pool->cached.prev, struct coir__task, sibling);
+    struct coir__task *const task = pool->cached[pool->first++];
     struct coir__arena *const arena = task->arena;
     const size_t slot = task->slot;
-    forget_cached(task);
+    sanitizer_stack_destroyed(&task->shadow);
     stacks->cached--;
     stacks->mapped--;
+    pool->mapped--;
     arena->clean_bits[slot / 64] |= UINT64_C(1) << (slot % 64);
     if (arena->clean++ == 0)
         list_append(&pool->with_clean, &arena->with_clean);
@@ -228,7 +224,7 @@ bool coir__stacks_trim(struct coir__stacks *stacks) {
     for (unsigned i = COIR_POOLS; i-- > 0;) {
         struct coir__pool *const pool = &stacks->pools[i];
         while (stacks->cached > stacks->cached_max && count < TRIM_AT_ONCE &&
-               !list_empty(&pool->cached))
+               pool->top > pool->first)
             ranges[count++] = trim_one(stacks, pool);
     }
     if (count > 0)

@@ -176,12 +176,13 @@ static void apply_options(struct coir__task *task, const coir_spawn_options *opt
     }
 }
 
-int coir__spawn(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_options *options) {
+coir__inline int spawn(coir_scope *scope, coir_fn fn, void *arg,
+                       const coir_spawn_options *options) {
     struct coir__runtime *const rt = coir__rt;
     unsigned pool = rt->default_pool;
     if (options != NULL && options->stack_size_bytes != 0)
         pool = coir__stack_pool(options->stack_size_bytes);
-    struct coir__task *const task = coir__stack_make(&rt->stacks, pool);
+    struct coir__task *const task = coir__stack_take(&rt->stacks, pool);
     if (unlikely(task == NULL))
         return -ENOMEM;
     struct coir__record *record = &task->own;
@@ -236,6 +237,10 @@ int coir__spawn(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_optio
     return 0;
 }
 
+int coir__spawn(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_options *options) {
+    return spawn(scope, fn, arg, options);
+}
+
 /* ---- Death ---- */
 
 static void wake_joiners(struct coir__runtime *rt, struct coir__record *record) {
@@ -277,7 +282,8 @@ _Noreturn void coir__task_exit(struct coir__task *self, int rc) {
     wake_joiners(rt, record);
     if (record == &self->own)
         record->generation = 0;
-    release_locals(self->locals);
+    if (unlikely(self->locals != NULL))
+        release_locals(self->locals);
     list_take(&self->sibling);
     coir__scope_ended(self->home, self, rc);
     rt->alive--;
@@ -308,7 +314,7 @@ static int spawn_refused(const coir_scope *scope, coir_fn fn) {
 
 int coir_spawn(coir_scope *scope, coir_fn fn, void *arg) {
     const int refused = spawn_refused(scope, fn);
-    return unlikely(refused != 0) ? refused : coir__spawn(scope, fn, arg, NULL);
+    return unlikely(refused != 0) ? refused : spawn(scope, fn, arg, NULL);
 }
 
 int coir_spawn_task(coir_scope *scope, coir_fn fn, void *arg, coir_task *task) {

@@ -57,17 +57,18 @@ static void fire_deadline(struct coir__timer *timer) {
     coir__expire(list_entry(timer, coir_scope, coir__timer));
 }
 
-static void arm_deadline(coir_scope *scope) {
+static void arm_deadline(struct coir__runtime *rt, coir_scope *scope) {
     scope->coir__timer.fire = fire_deadline;
-    if (scope->coir__timer.deadline != COIR_NEVER)
-        coir__wheel_arm(&coir__rt->wheel, &scope->coir__timer);
+    coir__wheel_arm(&rt->wheel, &scope->coir__timer);
 }
 
 /* Makes the scope the innermost of the calling task, and computes what reaches its inside. */
 static void enter(coir_scope *scope, struct coir__task *self) {
+    struct coir__runtime *const rt = coir__rt;
     coir_scope *const outer = self->scope;
     const coir_scope *const around = outer != NULL ? outer : self->home;
     const coir_time own = scope->coir__timer.deadline;
+    const coir_time due = scope->coir__shield || own < around->coir__due ? own : around->coir__due;
     scope->coir__owner = self;
     scope->coir__outer = outer;
     scope->coir__inner = NULL;
@@ -75,13 +76,14 @@ static void enter(coir_scope *scope, struct coir__task *self) {
         outer->coir__inner = scope;
     else
         self->outermost = scope;
+    scope->coir__due = due;
     scope->coir__effective =
-        scope->coir__cancelled || coir__rt->doomed || cancelled_from_outside(scope);
-    scope->coir__due = scope->coir__shield || own < around->coir__due ? own : around->coir__due;
+        scope->coir__cancelled || rt->doomed || (self->due == COIR_CUT && !scope->coir__shield);
+    self->due = scope->coir__effective ? COIR_CUT : due;
     self->scope = scope;
     scope->coir__state = COIR_SCOPE_OPEN;
-    arm_deadline(scope);
-    coir__update_due(self);
+    if (own != COIR_NEVER)
+        arm_deadline(rt, scope);
 }
 
 static int open_fresh(coir_scope *scope, const coir_scope_options *options) {
@@ -115,7 +117,6 @@ int coir_scope_open_with(coir_scope *scope, const coir_scope_options *options) {
 void coir__scope_open_root(coir_scope *scope) {
     prepare(scope, &(const coir_scope_options){.policy = COIR_SUPERVISE, .name = "main"}, coir__rt);
     scope->coir__due = COIR_NEVER;
-    scope->coir__timer.fire = fire_deadline;
     scope->coir__state = COIR_SCOPE_OPEN;
 }
 
@@ -193,8 +194,10 @@ static int outcome(const coir_scope *scope, int rc, bool lone) {
 
 /* Takes the scope out of its owner's chain. */
 static void leave(coir_scope *scope, struct coir__task *owner) {
-    coir__wheel_disarm(&coir__rt->wheel, &scope->coir__timer);
-    coir__records_free(scope);
+    if (list_linked(&scope->coir__timer.link))
+        coir__wheel_disarm(&coir__rt->wheel, &scope->coir__timer);
+    if (scope->coir__records != NULL)
+        coir__records_free(scope);
     owner->scope = scope->coir__outer;
     if (scope->coir__outer != NULL)
         scope->coir__outer->coir__inner = NULL;
@@ -294,7 +297,8 @@ int coir_scope_set_deadline(coir_scope *scope, coir_time deadline) {
     if (deadline <= now) {
         coir__expire(scope);
     } else {
-        arm_deadline(scope);
+        if (deadline != COIR_NEVER)
+            arm_deadline(rt, scope);
         coir__refresh(scope);
     }
     return 0;

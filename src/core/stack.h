@@ -1,0 +1,57 @@
+/* Stacks: what the machine asks of stack.c. Taking one from the cache and giving it back are
+ * inline, in runtime.h. */
+#ifndef COIR_CORE_STACK_H
+#define COIR_CORE_STACK_H
+
+#include <stdbool.h>
+
+#include "coir/scope.h" /* struct coir__link */
+
+#define COIR_STACK_SIZE_DEFAULT ((size_t)110 << 10) /* fills a slot of 128 KiB */
+#define COIR_STACK_CACHE_DEFAULT 4096
+#define COIR_POOLS 17 /* slots of 2^15 to 2^31 bytes */
+#define COIR_POOL_SHIFT 15
+
+struct coir__arena;
+
+/* The stacks of one slot size. The cache is an array, so that taking a stack touches no other one:
+ * last in, first out at `top`; the coldest are at `first`. It has room for every stack mapped. */
+struct coir__pool {
+    struct coir__task **cached; /* unused stacks with their memory */
+    size_t first, top, room;
+    size_t slot_size;
+    size_t mapped;                /* stacks with memory */
+    struct coir__link with_clean; /* arenas that have slots without memory */
+    size_t arenas;
+};
+
+struct coir__stacks {
+    struct coir__pool pools[COIR_POOLS];
+    struct coir__link arenas; /* all of them */
+    size_t page_size;
+    int guard_kind;            /* enum in stack.c */
+    size_t guard_budget;       /* guards by protection that may still be made */
+    size_t cached, cached_max; /* stacks in all pools' caches */
+    size_t mapped;             /* stacks with memory, in all pools */
+    size_t unguarded;          /* in use */
+};
+
+struct coir__task;
+int coir__stacks_init(struct coir__stacks *stacks, size_t cache_max);
+void coir__stacks_fini(struct coir__stacks *stacks);
+/* The index of the pool whose slots have room for `size_bytes` of stack. */
+unsigned coir__stack_pool(size_t size_bytes);
+/* A task block on top of a stack that has never been used, or not since it was trimmed. NULL if
+ * there is no memory. coir__stack_take looks into the cache first. */
+struct coir__task *coir__stack_make(struct coir__stacks *stacks, unsigned pool);
+/* Moves the cache down to the start of its array: trimming has left a gap there. */
+void coir__stack_close_gap(struct coir__pool *pool);
+/* Gives the memory of stacks beyond the cache's bound back to the system, one batch. Whether there
+ * was any. */
+bool coir__stacks_trim(struct coir__stacks *stacks);
+/* Whether the canary of an unguarded stack is gone. */
+bool coir__stack_overflowed(const struct coir__task *task);
+/* The low end of the guard below the task's stack, and its size. */
+const char *coir__stack_guard(const struct coir__task *task, size_t *size_bytes);
+
+#endif

@@ -1,0 +1,33 @@
+/* The timer wheel: what the machine asks of timer.c. */
+#ifndef COIR_CORE_TIMER_H
+#define COIR_CORE_TIMER_H
+
+#include "coir/scope.h" /* struct coir__timer, which scopes embed */
+
+#define COIR_WHEEL_BITS 6 /* of a deadline, per level */
+#define COIR_WHEEL_SLOTS (1 << COIR_WHEEL_BITS)
+#define COIR_WHEEL_LEVELS ((63 + COIR_WHEEL_BITS - 1) / COIR_WHEEL_BITS)
+
+/* A radix wheel, exact to the nanosecond. A timer lies at the level of the highest six-bit digit in
+ * which its deadline differs from `base`, in the slot of that digit. Arming and disarming cost the
+ * same whatever is outstanding; a timer moves down at most once a level. */
+struct coir__wheel {
+    coir_time base;                       /* no deadline at level > 0 lies before it */
+    size_t armed;                         /* timers in the wheel or about to fire */
+    uint64_t levels;                      /* bit: level has a timer */
+    uint64_t occupied[COIR_WHEEL_LEVELS]; /* bit: slot has a timer */
+    struct coir__link slots[COIR_WHEEL_LEVELS][COIR_WHEEL_SLOTS];
+};
+
+void coir__wheel_init(struct coir__wheel *wheel, coir_time now);
+/* Arms a disarmed timer; timer->deadline and timer->fire are set. */
+void coir__wheel_arm(struct coir__wheel *wheel, struct coir__timer *timer);
+/* Disarms; harmless on a timer that is not armed. */
+void coir__wheel_disarm(struct coir__wheel *wheel, struct coir__timer *timer);
+/* Fires, in order of deadline and then of arming, every timer whose deadline is not after `now`. */
+void coir__wheel_advance(struct coir__wheel *wheel, coir_time now);
+/* A time at which advance has something to do: the earliest deadline, or, where finding it would
+ * mean a search, a time before it. COIR_NEVER if none is armed. */
+coir_time coir__wheel_next(const struct coir__wheel *wheel);
+
+#endif
