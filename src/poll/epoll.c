@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include "base/sanitizer.h"
 #include "base/sys.h"
 #include "poll/poll.h"
 
@@ -10,7 +11,7 @@
 #define WAKE_TOKEN UINT64_MAX
 
 int coir__poll_init(struct coir__poller *poller) {
-    poller->coarse = false;
+    poller->coarse = sanitizer_on_valgrind(); /* which warns of epoll_pwait2 at every call */
     poller->fd = (int)sys_result(epoll_create1(EPOLL_CLOEXEC));
     if (poller->fd < 0)
         return poller->fd;
