@@ -70,10 +70,10 @@ struct coir_scope {
     struct coir__task *coir__owner;
     coir_scope *coir__outer, *coir__inner; /* other scopes of the same task */
     struct coir__link coir__children;
-    size_t coir__live;              /* children not yet ended */
-    struct coir_wait *coir__closer; /* the owner, waiting in close */
-    coir_time coir__due;            /* earliest deadline that reaches inside */
-    struct coir__timer coir__timer; /* its own deadline */
+    size_t coir__live;                /* children not yet ended */
+    struct coir_waiter *coir__closer; /* the owner, waiting in close */
+    coir_time coir__due;              /* earliest deadline that reaches inside */
+    struct coir__timer coir__timer;   /* its own deadline */
     struct coir__record *coir__records;
     const char *coir__name;
     size_t coir__error_count, coir__error_capacity;

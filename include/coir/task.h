@@ -107,16 +107,16 @@ COIR_API COIR_MUST_CHECK int coir_local_set(const coir_local *key, void *value);
 
 /* ---- Park and unpark: the primitive on which all waiting is built ---- */
 
-typedef struct coir_wait coir_wait;
+typedef struct coir_waiter coir_waiter;
 
 /* One wait of one task, in the frame of the waiting function. Set the fields of the first group,
  * link the record wherever the waker will find it, park. It is left exactly once: by
  * coir_unpark, or by a cut. Whoever ends it must unlink it first, so that nobody else can. */
-struct coir_wait {
+struct coir_waiter {
     /* Called at the moment the task is cut, not when it next runs, in the middle of the
      * canceller's call: unlink the record and return true; or return false to wait on (a job that
      * cannot be stopped). Must not call into the runtime. NULL: this wait cannot be cut. */
-    bool (*cut)(coir_wait *wait);
+    bool (*cut)(coir_waiter *wait);
     const char *what;   /* for listings: "read", "mutex"; a static string */
     const void *object; /* for listings: the object waited for */
     long number;        /* for listings: its number if it has one, such as a descriptor */
@@ -127,11 +127,11 @@ struct coir_wait {
 /* Waits until unparked and returns the value given there; or -ECANCELED, with the record unlinked
  * by `cut`. Checks for cancellation before it waits: then too `cut` is called. Errors: -EPERM
  * outside the runtime; -EINVAL for NULL. */
-COIR_API int coir_park(coir_wait *wait);
+COIR_API int coir_park(coir_waiter *wait);
 
 /* Ends the wait: the task becomes ready and its coir_park returns `value`. Never waits; the woken
  * task runs later. From the runtime's own thread only. Errors: -EINVAL the record is not parked. */
-COIR_API int coir_unpark(coir_wait *wait, int value);
+COIR_API int coir_unpark(coir_waiter *wait, int value);
 
 COIR_END_DECLS
 

@@ -28,7 +28,7 @@ static void mark_cut(const struct coir__task *task) {
 }
 
 static void cut(struct coir__task *task) {
-    coir_wait *const wait = task->wait;
+    coir_waiter *const wait = task->wait;
     if (wait->cut == NULL || !wait->cut(wait))
         return;
     mark_cut(task); /* `wait` may be gone by now */

@@ -57,7 +57,7 @@ struct coir__task {
     struct coir__task *next; /* in the ready FIFO */
     long value;              /* what the call that suspended it will return: an int */
     coir_time due;           /* COIR_CUT, the earliest deadline around it, or COIR_NEVER */
-    coir_wait *wait;         /* non-NULL exactly while parked */
+    coir_waiter *wait;       /* non-NULL exactly while parked */
     coir_scope *scope;       /* innermost open scope of its own, or NULL */
     int saved_errno;
     int budget; /* descriptor calls it may still make before it has to yield */
@@ -283,7 +283,7 @@ coir__inline void coir__resume(struct coir__runtime *rt, struct coir__task *task
     coir__make_ready(rt, task);
 }
 
-coir__inline void coir__wake(struct coir__runtime *rt, coir_wait *wait, int value) {
+coir__inline void coir__wake(struct coir__runtime *rt, coir_waiter *wait, int value) {
     coir__resume(rt, wait->coir__task, value);
 }
 
@@ -330,7 +330,7 @@ coir__inline int coir__suspend(struct coir__runtime *rt, struct coir__task *self
 }
 
 /* Parks on a record that is linked and will be found. No check. */
-coir__inline int coir__park(struct coir__runtime *rt, struct coir__task *self, coir_wait *wait) {
+coir__inline int coir__park(struct coir__runtime *rt, struct coir__task *self, coir_waiter *wait) {
     wait->coir__task = self;
     self->wait = wait;
     return coir__suspend(rt, self);

@@ -18,7 +18,7 @@ struct coir__slab {
 
 /* One task waiting in coir_join. */
 struct joiner {
-    coir_wait wait;
+    coir_waiter wait;
     struct coir__link link;
     int rc; /* what the task joined returned; filled in by its end */
 };
@@ -337,7 +337,7 @@ int coir_spawn_with(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_o
     return coir__spawn(scope, fn, arg, options);
 }
 
-static bool cut_join(coir_wait *wait) {
+static bool cut_join(coir_waiter *wait) {
     list_take(&((struct joiner *)(void *)wait)->link);
     return true;
 }
@@ -463,11 +463,11 @@ int coir_check(void) {
 
 /* One sleep: a wait that a timer ends. */
 struct sleeper {
-    coir_wait wait;
+    coir_waiter wait;
     struct coir__timer timer;
 };
 
-static bool cut_sleep(coir_wait *wait) {
+static bool cut_sleep(coir_waiter *wait) {
     coir__wheel_disarm(&coir__rt->wheel, &((struct sleeper *)(void *)wait)->timer);
     return true;
 }
@@ -505,7 +505,7 @@ int coir_sleep(coir_time duration) {
 }
 
 static coir__noinline int park_slow(struct coir__runtime *rt, struct coir__task *self,
-                                    coir_wait *wait) {
+                                    coir_waiter *wait) {
     if (wait->cut != NULL && coir__is_cut(rt, self) && wait->cut(wait)) {
         coir__told(rt, self);
         return -ECANCELED;
@@ -513,7 +513,7 @@ static coir__noinline int park_slow(struct coir__runtime *rt, struct coir__task 
     return coir__park(rt, self, wait);
 }
 
-int coir_park(coir_wait *wait) {
+int coir_park(coir_waiter *wait) {
     struct coir__runtime *const rt = coir__rt;
     if (unlikely(rt == NULL))
         return coir__outside();
@@ -528,7 +528,7 @@ int coir_park(coir_wait *wait) {
     return coir__switch_to(rt, self, coir__pop(rt));
 }
 
-int coir_unpark(coir_wait *wait, int value) {
+int coir_unpark(coir_waiter *wait, int value) {
     struct coir__runtime *const rt = coir__rt;
     if (unlikely(rt == NULL))
         return coir__outside();

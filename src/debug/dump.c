@@ -4,7 +4,7 @@
 #include "coir/debug.h"
 #include "core/runtime.h"
 
-static void print_wait(const coir_wait *wait, FILE *out) {
+static void print_wait(const coir_waiter *wait, FILE *out) {
     if (wait->number != 0)
         (void)fprintf(out, "waits for %s %ld", wait->what, wait->number);
     else if (wait->object != NULL)

@@ -157,7 +157,7 @@ void coir__scope_ended(coir_scope *scope, const struct coir__task *child, int rc
         coir_scope_cancel(scope);
     }
     if (--scope->coir__live == 0 && scope->coir__closer != NULL) {
-        coir_wait *const closer = scope->coir__closer;
+        coir_waiter *const closer = scope->coir__closer;
         scope->coir__closer = NULL;
         coir__wake(coir__rt, closer, 0);
     }
@@ -169,7 +169,7 @@ void coir__scope_ended(coir_scope *scope, const struct coir__task *child, int rc
  * owner runs. */
 static void wait_for_children(struct coir__runtime *rt, coir_scope *scope) {
     while (scope->coir__live > 0) {
-        coir_wait wait = {.cut = NULL, .what = "close of scope", .object = scope};
+        coir_waiter wait = {.cut = NULL, .what = "close of scope", .object = scope};
         scope->coir__closer = &wait;
         (void)coir__park(rt, rt->current, &wait);
     }

@@ -66,7 +66,7 @@ void coir__fd_event(void *context, uint64_t token, unsigned events) {
         coir__fd_wake(rt, entry->writer, 0);
 }
 
-bool coir__fd_cut(coir_wait *wait) {
+bool coir__fd_cut(coir_waiter *wait) {
     struct coir__fd_wait *const mine = (struct coir__fd_wait *)(void *)wait;
     mine->parked = false;
     coir__rt->io_waiting--;

@@ -22,7 +22,7 @@ enum coir__fd_kind {
 
 /* One call that waits for one or both directions of a descriptor. */
 struct coir__fd_wait {
-    coir_wait wait;
+    coir_waiter wait;
     struct coir__fd *fd;
     unsigned directions; /* COIR_POLL_READ, COIR_POLL_WRITE */
     bool parked;
@@ -75,7 +75,7 @@ void coir__fd_done(struct coir__fd_wait *wait);
 /* Wakes it if it is parked; harmless otherwise, and for NULL. */
 void coir__fd_wake(struct coir__runtime *rt, struct coir__fd_wait *wait, int value);
 /* The `cut` of a wait that has none of its own. */
-bool coir__fd_cut(coir_wait *wait);
+bool coir__fd_cut(coir_waiter *wait);
 
 /* Regular files (file.c). */
 ssize_t coir__file_transfer(struct coir__runtime *rt, int fd, struct coir__fd *entry, bool writing,

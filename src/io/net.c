@@ -107,7 +107,7 @@ static void stop_starving(struct starving *it) {
     coir__wheel_disarm(&coir__rt->wheel, &it->timer);
 }
 
-static bool cut_starving(coir_wait *wait) {
+static bool cut_starving(coir_waiter *wait) {
     stop_starving((struct starving *)(void *)wait);
     return coir__fd_cut(wait);
 }

@@ -173,7 +173,7 @@ uint64_t coir__offload_threads(const struct coir__runtime *rt) {
 
 /* ---- Jobs ---- */
 
-static bool cut_job(coir_wait *wait) {
+static bool cut_job(coir_waiter *wait) {
     struct coir__job *const job = (struct coir__job *)(void *)wait;
     struct coir__runtime *const rt = coir__rt;
     struct coir__offload *const pool = rt->offload;

@@ -5,7 +5,7 @@
 #include "core/runtime.h"
 
 struct coir__job {
-    coir_wait wait;
+    coir_waiter wait;
     struct coir__link link; /* in the queue, or among the finished */
     coir_fn fn;
     void *arg;

@@ -52,13 +52,13 @@ TASK_TEST_SEEDS(cases_d, D02_cancelling_a_finished_task_does_nothing) {
     return 0;
 }
 
-static bool count_and_agree(coir_wait *wait) {
+static bool count_and_agree(coir_waiter *wait) {
     ++*(int *)(uintptr_t)wait->object;
     return true;
 }
 
 static int park_counting_cuts(void *arg) {
-    coir_wait wait = {.cut = count_and_agree, .what = "test", .object = arg};
+    coir_waiter wait = {.cut = count_and_agree, .what = "test", .object = arg};
     return coir_park(&wait);
 }
 

@@ -36,12 +36,12 @@ TASK_TEST(cases_l, L15_virtual_time_jumps_only_when_nothing_is_ready) {
     return 0;
 }
 
-static bool agree(UNUSED coir_wait *wait) {
+static bool agree(UNUSED coir_waiter *wait) {
     return true;
 }
 
 static int wait_for_nobody(UNUSED void *arg) {
-    coir_wait wait = {.cut = agree, .what = "nobody"};
+    coir_waiter wait = {.cut = agree, .what = "nobody"};
     return coir_park(&wait);
 }
 

@@ -6,7 +6,7 @@ SUITE(core_park);
 
 /* One waiting task, as a primitive would see it. */
 struct seat {
-    coir_wait wait;
+    coir_waiter wait;
     bool linked;   /* a waker can find it */
     bool stubborn; /* refuses to be cut */
     int result;    /* of the first park */
@@ -14,11 +14,11 @@ struct seat {
     int cuts;      /* how often it was asked to be cut */
 };
 
-static struct seat *seat_of(coir_wait *wait) {
+static struct seat *seat_of(coir_waiter *wait) {
     return (struct seat *)(void *)((char *)wait - offsetof(struct seat, wait));
 }
 
-static bool cut_seat(coir_wait *wait) {
+static bool cut_seat(coir_waiter *wait) {
     struct seat *const seat = seat_of(wait);
     seat->cuts++;
     trace("cut");
@@ -31,7 +31,7 @@ static bool cut_seat(coir_wait *wait) {
 
 static int sit(void *arg) {
     struct seat *const seat = arg;
-    seat->wait = (coir_wait){.cut = cut_seat, .what = "seat", .object = seat};
+    seat->wait = (coir_waiter){.cut = cut_seat, .what = "seat", .object = seat};
     seat->linked = true;
     seat->result = coir_park(&seat->wait);
     trace("woke");
@@ -88,7 +88,7 @@ TASK_TEST_SEEDS(core_park, a_wait_is_ended_once) {
 }
 
 TASK_TEST(core_park, bad_records_are_refused) {
-    coir_wait never_parked = {.what = "test"};
+    coir_waiter never_parked = {.what = "test"};
     check_rc(coir_park(NULL), -EINVAL);
     check_rc(coir_unpark(NULL, 0), -EINVAL);
     check_rc(coir_unpark(&never_parked, 0), -EINVAL);
@@ -169,7 +169,7 @@ TASK_TEST(core_park, a_park_in_an_expired_scope_checks_too) {
 
 static int sit_where_nothing_cuts(void *arg) {
     struct seat *const seat = arg;
-    seat->wait = (coir_wait){.what = "seat"};
+    seat->wait = (coir_waiter){.what = "seat"};
     seat->result = coir_park(&seat->wait);
     seat->after = coir_yield();
     return 0;
@@ -209,7 +209,7 @@ TASK_TEST(core_park, a_record_can_be_parked_again) {
 /* ---- A semaphore made of it: no permit may be lost, whatever is cut ---- */
 
 struct ticket {
-    coir_wait wait;
+    coir_waiter wait;
     struct ticket *next, **before;
 };
 
@@ -226,7 +226,7 @@ static void leave_queue(struct ticket *ticket) {
         counter.last = ticket->before;
 }
 
-static bool cut_ticket(coir_wait *wait) {
+static bool cut_ticket(coir_waiter *wait) {
     leave_queue((struct ticket *)(void *)((char *)wait - offsetof(struct ticket, wait)));
     return true;
 }

@@ -113,7 +113,7 @@ static const coir_local outside_key;
 Test(core_runtime, calls_outside_are_refused) {
     static coir_scope scope, other;
     coir_task task = {0};
-    coir_wait wait = {.what = "test"};
+    coir_waiter wait = {.what = "test"};
     coir_stats stats;
     coir_stack_use use;
     char name[COIR_NAME_SIZE];
@@ -294,12 +294,12 @@ TASK_TEST(core_runtime, the_main_scope_is_nobodys_to_close) {
 
 /* ---- Deadlock ---- */
 
-static bool agree(UNUSED coir_wait *wait) {
+static bool agree(UNUSED coir_waiter *wait) {
     return true;
 }
 
 static int park_until_cut(void *what) {
-    coir_wait wait = {.what = what, .cut = agree};
+    coir_waiter wait = {.what = what, .cut = agree};
     return coir_park(&wait);
 }
 
@@ -562,7 +562,7 @@ Test(core_runtime, one_runtime_at_a_time_holds_the_signals) {
 /* The number of the first call that does not say -ECHILD, or 0. */
 static int call_all_after_fork(UNUSED void *arg) {
     static coir_scope scope, other;
-    coir_wait wait = {.what = "test"};
+    coir_waiter wait = {.what = "test"};
     coir_stats now;
     const int results[] = {
         coir_yield(),

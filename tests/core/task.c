@@ -473,7 +473,7 @@ TASK_TEST(core_task, a_sleep_near_the_end_of_time_is_cut_like_any_other) {
 
 TASK_TEST(core_task, calls_that_may_wait_check_first) {
     char word[] = "child";
-    coir_wait wait = {.what = "test"};
+    coir_waiter wait = {.what = "test"};
     COIR_SCOPE(outer);
     check_rc(coir_spawn(&outer, trace_word, word), 0);
     COIR_SCOPE(s);

@@ -4,7 +4,7 @@
 
 static int app(void *arg) {
     (void)arg;
-    coir_wait wait = {.cut = NULL, .what = "doomsday"};
+    coir_waiter wait = {.cut = NULL, .what = "doomsday"};
     COIR_TRY(coir_task_set_name(coir_self(), "waiter"));
     return coir_park(&wait);
 }

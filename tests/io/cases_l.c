@@ -300,12 +300,12 @@ TASK_TEST_SEEDS(cases_l, L15_the_virtual_clock_does_not_jump_over_running_jobs) 
 
 /* ---- Hangs, disobedience, negligence ---- */
 
-static bool may_be_cut(UNUSED coir_wait *wait) {
+static bool may_be_cut(UNUSED coir_waiter *wait) {
     return true;
 }
 
 static int wait_for_godot(UNUSED void *arg) {
-    coir_wait wait = {.cut = may_be_cut, .what = "godot"};
+    coir_waiter wait = {.cut = may_be_cut, .what = "godot"};
     return coir_park(&wait);
 }
 
