@@ -30,7 +30,8 @@ COIR_API COIR_MUST_CHECK int coir_listen(const char *address);
 
 /* Waits for a connection and returns its descriptor. Connections that break before they are
  * accepted are passed over. When the process or the system is out of descriptors or memory it
- * waits a little (10 ms, or until a descriptor is closed by coir_close) and tries again. */
+ * waits a little (10 ms, or until coir_close gives one back or another connection comes) and tries
+ * again. */
 COIR_API COIR_MUST_CHECK int coir_accept(int listener);
 
 /* Connects a stream and returns its descriptor. Tries each address of a name in the order of

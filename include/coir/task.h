@@ -80,7 +80,8 @@ COIR_API int coir_task_set_name(coir_task task, const char *name);
 /* Lets the other ready tasks run. Returns 0, or -ECANCELED at once if cancelled. -EPERM outside. */
 COIR_API int coir_yield(void);
 
-/* 0, or -ECANCELED if the caller is cancelled. Never parks. -EPERM outside the runtime. */
+/* 0, or -ECANCELED if the caller is cancelled. Does not wait; but as any call that says -ECANCELED
+ * again and again, it lets the other tasks run now and then. -EPERM outside the runtime. */
 COIR_API int coir_check(void);
 
 /* Waits for `duration` nanoseconds (0: yields once; COIR_NEVER: until cut). Errors: -ECANCELED;
@@ -119,7 +120,8 @@ struct coir_waiter {
     bool (*cut)(coir_waiter *wait);
     const char *what;   /* for listings: "read", "mutex"; a static string */
     const void *object; /* for listings: the object waited for */
-    long number;        /* for listings: its number if it has one, such as a descriptor */
+    long number;        /* for listings: its number, such as a descriptor; if `numbered` */
+    bool numbered;
 
     struct coir__task *coir__task; /* private */
 };

@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/sanitizer.h"
+
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
 #endif
@@ -90,7 +92,7 @@ static inline void sys_unmap(void *memory, size_t size_bytes) {
 static inline bool sys_advise_all(const struct iovec *ranges, size_t count, int advice) {
 #if defined(__linux__) && defined(SYS_process_madvise)
     static __thread bool unsupported;
-    if (!unsupported && count > 1) {
+    if (!unsupported && count > 1 && !sanitizer_on_valgrind()) { /* which does not know it */
         const int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
         if (self >= 0) {
             size_t total = 0;

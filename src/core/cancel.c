@@ -107,6 +107,8 @@ void coir__refresh_task(struct coir__task *task) {
 
 void coir__expire(coir_scope *scope) {
     coir__wheel_disarm(&coir__rt->wheel, &scope->coir__timer);
+    if (scope->coir__cancelled) /* something else has cut it; this deadline has not */
+        return;
     scope->coir__cancelled = scope->coir__expired = true;
     coir__refresh(scope);
 }

@@ -96,20 +96,21 @@ coir__noinline struct coir__task *coir__next_slow(struct coir__runtime *rt,
     return next;
 }
 
+/* Where the switches that are left of the turn are counted. */
+static long *turn_left(struct coir__runtime *rt) {
+    return rt->careful != 0 ? &rt->careful_left : &rt->turn_left;
+}
+
 void coir__yield_turn(struct coir__runtime *rt, struct coir__task *self) {
     self->value = 0;
     coir__make_ready(rt, self);
+    rt->switches -= (uint64_t)*turn_left(rt); /* the rest of the turn will not be */
     rt->turn_left = 0;
     rt->careful_left = 0;
     (void)coir__suspend(rt, self);
 }
 
 /* ---- The loop ---- */
-
-/* Where the switches that are left of the turn are counted. */
-static long *turn_left(struct coir__runtime *rt) {
-    return rt->careful != 0 ? &rt->careful_left : &rt->turn_left;
-}
 
 /* Chooses how many switches a turn may have: as many as fit into TURN_TIME, going by the last one,
  * so that cheap switches are not slowed by clock and poller, and dear ones do not keep those

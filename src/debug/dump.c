@@ -5,7 +5,7 @@
 #include "core/runtime.h"
 
 static void print_wait(const coir_waiter *wait, FILE *out) {
-    if (wait->number != 0)
+    if (wait->numbered)
         (void)fprintf(out, "waits for %s %ld", wait->what, wait->number);
     else if (wait->object != NULL)
         (void)fprintf(out, "waits for %s %p", wait->what, wait->object);

@@ -49,6 +49,8 @@ static void chain(int number, siginfo_t *info, void *context, const struct sigac
         action->sa_sigaction(number, info, context);
     } else if (action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN) {
         (void)sigaction(number, action, NULL); /* the instruction runs again, and dies of it */
+        if (info->si_code <= 0)
+            (void)raise(number); /* it was sent: there is no such instruction */
     } else {
         action->sa_handler(number);
     }

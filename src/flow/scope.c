@@ -92,6 +92,8 @@ static int open_fresh(coir_scope *scope, const coir_scope_options *options) {
         prepare(scope, options, coir__rt);
         enter(scope, coir__rt->current);
     } else {
+        static const coir_scope_options defaults;
+        prepare(scope, &defaults, NULL); /* so that asking it for errors and the like is harmless */
         scope->coir__state = COIR_SCOPE_REFUSED;
         scope->coir__refused = rc;
     }

@@ -98,6 +98,7 @@ int coir__fd_wait_for(struct coir__runtime *rt, int fd, struct coir__fd *entry,
         wait->wait.cut = coir__fd_cut;
     wait->wait.object = entry;
     wait->wait.number = fd;
+    wait->wait.numbered = true;
     wait->fd = entry;
     wait->parked = true;
     if (wait->directions & COIR_POLL_READ)
@@ -141,6 +142,7 @@ static void forget(struct coir__runtime *rt, struct coir__fd *entry) {
     coir__fd_wake(rt, reader, -EBADF);
     coir__fd_wake(rt, writer, -EBADF);
     entry->generation++;
+    entry->identity++;
     entry->kind = COIR_FD_UNKNOWN;
     entry->registered = entry->strict = false;
     rt->descriptors--;
@@ -185,12 +187,18 @@ int coir_adopt(int fd) {
         return -EBADF;
     enum coir__fd_kind kind;
     COIR_TRY(kind_of(fd, &kind));
-    const struct coir__fd *const entry = coir__fd_at(rt, fd);
+    struct coir__fd *const entry = coir__fd_at(rt, fd);
     if (entry != NULL && in_use(entry))
         return -EBUSY;
     if (kind != COIR_FD_FILE)
         COIR_TRY(sys_set_nonblocking(fd));
-    return coir__fd_know(rt, fd, kind);
+    if (coir__fd_find(rt, fd) == NULL)
+        return coir__fd_know(rt, fd, kind);
+    entry->generation++; /* known already; but it may have been closed behind our back since */
+    entry->registered = entry->strict = false;
+    entry->kind = (uint8_t)kind;
+    entry->ready = COIR_POLL_READ | COIR_POLL_WRITE;
+    return 0;
 }
 
 int coir_release(int fd) {

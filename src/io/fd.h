@@ -3,8 +3,9 @@
  * Invariants: `ready` says which directions may succeed without waiting, as far as is known; a bit
  * is cleared only by an attempt that came to nothing (or took all there was), and set by the
  * poller. `reader` and `writer` are the calls in progress, parked or just woken; a call that was
- * cut is in neither. Each time a number comes to stand for another descriptor `generation` changes,
- * so that neither an old event nor a call woken too late reaches the new one. */
+ * cut is in neither. When a number comes to stand for another descriptor, or is adopted again,
+ * `generation` changes, so that neither an old event nor a call woken too late reaches the new
+ * one. */
 #ifndef COIR_IO_FD_H
 #define COIR_IO_FD_H
 
@@ -29,7 +30,8 @@ struct coir__fd_wait {
 };
 
 struct coir__fd {
-    uint32_t generation;
+    uint32_t generation; /* part of the poller's token */
+    uint32_t identity;   /* changes when the number comes to stand for another descriptor */
     uint8_t kind;
     uint8_t ready; /* COIR_POLL_READ, COIR_POLL_WRITE */
     bool strict;   /* the other end has finished, or sent urgent data: a short read says nothing */

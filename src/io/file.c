@@ -43,10 +43,12 @@ ssize_t coir__file_transfer(struct coir__runtime *rt, int fd, struct coir__fd *e
     }
     struct transfer transfer = {
         .fd = fd, .count = count, .writing = writing, .offset = offset, .parts = parts};
-    struct coir__job job = {
-        .wait = {.what = writing ? "write of file" : "read of file", .object = entry, .number = fd},
-        .fn = run_transfer,
-        .arg = &transfer};
+    struct coir__job job = {.wait = {.what = writing ? "write of file" : "read of file",
+                                     .object = entry,
+                                     .number = fd,
+                                     .numbered = true},
+                            .fn = run_transfer,
+                            .arg = &transfer};
     entry->jobs++;
     const int rc = coir__offload_run(rt, &job);
     end_job(rt, fd, entry);

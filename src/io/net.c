@@ -9,6 +9,7 @@
 
 #define BACKLOG 4096 /* the system lowers it to its own bound */
 #define ACCEPT_PAUSE COIR_MS(10)
+#define BROKEN_IN_A_ROW 64     /* connections that may break before accept pauses */
 #define PAUSE_FIRST COIR_MS(1) /* between attempts where the system tells of nothing */
 #define PAUSE_MAX COIR_MS(64)
 
@@ -88,6 +89,7 @@ int coir_listen(const char *address) {
     if (rt == NULL)
         return coir__outside();
     COIR_TRY(coir__check(rt, rt->current));
+    coir__spend(rt, rt->current);
     return bind_any(rt, address, SOCK_STREAM);
 }
 
@@ -166,25 +168,25 @@ static bool connection_broke(ssize_t rc) {
 
 /* `context`: where to put the kind of the new socket, which is the listener's. */
 static ssize_t try_accept(int fd, const struct coir__fd *entry, void *context) {
-    ssize_t rc;
     *(enum coir__fd_kind *)context = (enum coir__fd_kind)entry->kind;
-    do
-        rc = sys_accept(fd);
-    while (connection_broke(rc));
-    return rc;
+    return sys_accept(fd);
 }
 
 int coir_accept(int listener) {
-    for (;;) {
+    for (int broken = 0;;) {
         struct coir__fd *entry;
         enum coir__fd_kind kind;
         COIR_TRY(coir__io_begin(listener, &entry));
         const ssize_t fd = coir__io(listener, entry, COIR_POLL_READ, try_accept, &kind, 0);
         if (fd >= 0)
             return keep(coir__rt, (int)fd, kind);
-        if (!out_of_resources(fd))
+        if (connection_broke(fd))
+            broken++;
+        else if (!out_of_resources(fd))
             return (int)fd;
-        COIR_TRY(starve(coir__rt, listener, entry));
+        /* What breaks each time is not the connections' fault; trying without end helps nobody. */
+        if (out_of_resources(fd) || broken % BROKEN_IN_A_ROW == 0)
+            COIR_TRY(starve(coir__rt, listener, entry));
     }
 }
 
@@ -243,6 +245,7 @@ int coir_connect(const char *address) {
     if (rt == NULL)
         return coir__outside();
     COIR_TRY(coir__check(rt, rt->current));
+    coir__spend(rt, rt->current);
     COIR_TRY(coir__address_parse(address, &target));
     if (target.port == 0 && target.address.as.any.sa_family != AF_UNIX)
         return -EINVAL;
@@ -288,6 +291,7 @@ int coir_bind_datagram(const char *address) {
     if (rt == NULL)
         return coir__outside();
     COIR_TRY(coir__check(rt, rt->current));
+    coir__spend(rt, rt->current);
     return bind_any(rt, address, SOCK_DGRAM);
 }
 

@@ -21,7 +21,7 @@ struct server {
 struct connection {
     struct server *server;
     int fd;
-    uint32_t generation; /* of the descriptor */
+    uint32_t identity; /* of the descriptor */
 };
 
 static int handle(void *arg) {
@@ -29,7 +29,7 @@ static int handle(void *arg) {
     struct server *const server = connection.server;
     (void)server->handler(connection.fd, server->arg);
     const struct coir__fd *const entry = coir__fd_find(coir__rt, connection.fd);
-    if (entry != NULL && entry->generation == connection.generation)
+    if (entry != NULL && entry->identity == connection.identity)
         (void)coir_close(connection.fd); /* unless the handler has done it */
     server->connections--;
     coir__fd_wake(coir__rt, server->full, 0);
@@ -59,7 +59,7 @@ static int wait_for_room(struct server *server) {
 
 static int start_handler(struct server *server, int fd) {
     struct connection connection = {
-        .server = server, .fd = fd, .generation = coir__fd_find(coir__rt, fd)->generation};
+        .server = server, .fd = fd, .identity = coir__fd_find(coir__rt, fd)->identity};
     const coir_spawn_options options = {.name = "connection",
                                         .stack_size_bytes = server->options->stack_size_bytes,
                                         .arg_size_bytes = sizeof connection};
