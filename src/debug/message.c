@@ -28,18 +28,16 @@ void coir__warn(const char *format, ...) {
 }
 
 /* Those that the library itself returns or passes on; others are left to the C library. */
-#define NAMES(X)                                                                                   \
-    X(EPERM)                                                                                       \
-    X(ENOENT)                                                                                      \
-    X(ESRCH)                                                                                       \
-    X(EINTR)                                                                                       \
-    X(EIO) X(EBADF) X(ECHILD) X(EAGAIN) X(ENOMEM) X(EACCES) X(EFAULT) X(EBUSY) X(EEXIST)           \
-        X(ENOTDIR) X(EISDIR) X(EINVAL) X(ENFILE) X(EMFILE) X(EFBIG) X(ENOSPC) X(ESPIPE) X(EROFS)   \
-            X(EPIPE) X(ERANGE) X(EDEADLK) X(ENAMETOOLONG) X(ENOSYS) X(EOVERFLOW) X(ENOTSOCK)       \
-                X(EMSGSIZE) X(EPROTO) X(EOPNOTSUPP) X(EAFNOSUPPORT) X(EADDRINUSE) X(EADDRNOTAVAIL) \
-                    X(ENETDOWN) X(ENETUNREACH) X(ECONNABORTED) X(ECONNRESET) X(ENOBUFS) X(EISCONN) \
-                        X(ENOTCONN) X(ETIMEDOUT) X(ECONNREFUSED) X(EHOSTDOWN) X(EHOSTUNREACH)      \
-                            X(EINPROGRESS) X(ECANCELED) X(EOWNERDEAD)
+/* clang-format off */
+#define NAMES(X) \
+    X(EPERM) X(ENOENT) X(ESRCH) X(EINTR) X(EIO) X(EBADF) X(ECHILD) X(EAGAIN) X(ENOMEM) X(EACCES) \
+    X(EFAULT) X(EBUSY) X(EEXIST) X(ENOTDIR) X(EISDIR) X(EINVAL) X(ENFILE) X(EMFILE) X(EFBIG) \
+    X(ENOSPC) X(ESPIPE) X(EROFS) X(EPIPE) X(ERANGE) X(EDEADLK) X(ENAMETOOLONG) X(ENOSYS) \
+    X(EOVERFLOW) X(ENOTSOCK) X(EMSGSIZE) X(EPROTO) X(EOPNOTSUPP) X(EAFNOSUPPORT) X(EADDRINUSE) \
+    X(EADDRNOTAVAIL) X(ENETDOWN) X(ENETUNREACH) X(ECONNABORTED) X(ECONNRESET) X(ENOBUFS) \
+    X(EISCONN) X(ENOTCONN) X(ETIMEDOUT) X(ECONNREFUSED) X(EHOSTDOWN) X(EHOSTUNREACH) \
+    X(EINPROGRESS) X(ECANCELED) X(EOWNERDEAD)
+/* clang-format on */
 
 static const char *error_name(int number) {
     switch (number) {
