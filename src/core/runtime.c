@@ -22,11 +22,9 @@ int coir__outside(void) {
 
 /* In the child of a fork the runtime's descriptors are the parent's too: it must not go on. */
 static void after_fork(void) {
-    if (coir__rt == NULL)
-        return;
-    in_forked_child = true;
-    coir__signals_release(coir__rt);
+    in_forked_child |= coir__rt != NULL;
     coir__rt = NULL;
+    coir__signals_forked();
 }
 
 static void watch_forks(void) {

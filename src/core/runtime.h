@@ -216,6 +216,8 @@ uint64_t coir__offload_threads(const struct coir__runtime *rt);
 /* Routes SIGINT and SIGTERM to the runtime, and back (io/signal.c). 0, or -EBUSY. */
 int coir__signals_take(struct coir__runtime *rt);
 void coir__signals_release(struct coir__runtime *rt);
+/* In the child of a fork, whichever thread forked: they are nobody's there. */
+void coir__signals_forked(void);
 
 /* ---- Messages (debug/) ---- */
 

@@ -177,6 +177,7 @@ int coir_accept(int listener) {
         struct coir__fd *entry;
         enum coir__fd_kind kind;
         COIR_TRY(coir__io_begin(listener, &entry));
+        const uint32_t generation = entry->generation;
         const ssize_t fd = coir__io(listener, entry, COIR_POLL_READ, try_accept, &kind, 0);
         if (fd >= 0)
             return keep(coir__rt, (int)fd, kind);
@@ -184,6 +185,10 @@ int coir_accept(int listener) {
             broken++;
         else if (!out_of_resources(fd))
             return (int)fd;
+        if (entry->generation != generation) /* closed while this gave way to others */
+            return -EBADF;
+        if (entry->reader != NULL)
+            return -EBUSY;
         /* What breaks each time is not the connections' fault; trying without end helps nobody. */
         if (out_of_resources(fd) || broken % BROKEN_IN_A_ROW == 0)
             COIR_TRY(starve(coir__rt, listener, entry));

@@ -42,6 +42,13 @@ int coir__signals_take(struct coir__runtime *rt) {
     return 0;
 }
 
+void coir__signals_forked(void) {
+    if (atomic_load(&holder) == NULL)
+        return;
+    atomic_store(&holder, NULL);
+    restore();
+}
+
 void coir__signals_release(struct coir__runtime *rt) {
     if (!rt->holds_signals)
         return;
