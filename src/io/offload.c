@@ -93,17 +93,12 @@ static void *work(void *arg) {
     return NULL;
 }
 
-/* Starts a thread that takes no signals: those are the main thread's. */
 static int start_worker(struct coir__offload *pool) {
     struct worker *const worker = sys_allocate(sizeof *worker);
     if (worker == NULL)
         return -ENOMEM;
     worker->pool = pool;
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     const int error = pthread_create(&worker->thread, NULL, work, worker);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error != 0) {
         sys_free(worker);
         return -error;

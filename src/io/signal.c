@@ -1,7 +1,9 @@
 /* SIGINT and SIGTERM as a cancel of the main scope.
  *
- * The handler only leaves a note and wakes the poller; the loop does the rest. The second signal
- * finds the action that was there before the run. One runtime in a process at a time. */
+ * The handler only leaves a note and wakes the poller; the loop does the rest. It may run in any
+ * thread: jobs keep their signals, because a process they start inherits what they block. The
+ * second signal finds the action that was there before the run. One runtime in a process at a time.
+ */
 #include "core/runtime.h"
 
 static const int signals[] = {SIGINT, SIGTERM};
@@ -35,7 +37,7 @@ int coir__signals_take(struct coir__runtime *rt) {
     if (!atomic_compare_exchange_strong(&holder, &nobody, rt))
         return -EBUSY;
     rt->holds_signals = true;
-    struct sigaction action = {.sa_handler = handle};
+    struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
     (void)sigemptyset(&action.sa_mask);
     for (int i = 0; i < SIGNALS; i++)
         (void)sigaction(signals[i], &action, &previous[i]);
