@@ -8,9 +8,10 @@
 
 #include "core/runtime.h"
 
-#define COLOURS 16           /* times a cache line: at most a kibibyte of the first page */
-#define ARENA_SLOTS_MIN 64   /* the first arena of a pool */
-#define ARENA_SLOTS_MAX 1024 /* ranges one call may guard */
+#define COLOURS 16         /* times a cache line: at most a kibibyte of the first page */
+#define ARENA_SLOTS_MIN 64 /* the first arena of a pool */
+#define ARENA_SLOTS_MAX 1024
+#define GUARD_AT_ONCE 64
 #define ARENA_SIZE_MAX ((size_t)1 << 30)
 #define CANARY_SIZE 256 /* lowest bytes of an unguarded stack, which must stay zero */
 #define TRIM_AT_ONCE 256
@@ -89,15 +90,22 @@ static char *slot_base(const struct coir__arena *arena, size_t slot) {
     return arena->base + slot * arena->pool->slot_size;
 }
 
-/* Guards all slots of a new arena in one call, where guards are cheap. */
+/* Guards all slots of a new arena, where guards are cheap, many in one call; but not more than is
+ * decent to ask of the stack of the task that happens to spawn. */
 static void guard_arena(struct coir__stacks *stacks, struct coir__arena *arena) {
-    struct iovec ranges[ARENA_SLOTS_MAX];
+    struct iovec ranges[GUARD_AT_ONCE];
     if (stacks->guard_kind != GUARD_LIGHT)
         return;
-    for (size_t i = 0; i < arena->slots; i++)
-        ranges[i] = (struct iovec){.iov_base = slot_base(arena, i), .iov_len = guard_size(stacks)};
-    if (sys_guard_light(ranges, arena->slots))
-        memset(arena->guarded_bits, 0xff, (arena->slots + 63) / 64 * sizeof(uint64_t));
+    for (size_t done = 0; done < arena->slots;) {
+        size_t count = 0;
+        for (; count < GUARD_AT_ONCE && done + count < arena->slots; count++)
+            ranges[count] = (struct iovec){.iov_base = slot_base(arena, done + count),
+                                           .iov_len = guard_size(stacks)};
+        if (!sys_guard_light(ranges, count))
+            return;
+        for (const size_t end = done + count; done < end; done++)
+            arena->guarded_bits[done / 64] |= UINT64_C(1) << (done % 64);
+    }
 }
 
 static bool make_arena(struct coir__stacks *stacks, struct coir__pool *pool) {
