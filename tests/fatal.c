@@ -45,6 +45,10 @@ Test(fatal, the_overflow_of_a_large_stack) {
     check_overflow("large", "'large'");
 }
 
+Test(fatal, the_stack_overflow_of_a_task_without_a_guard) {
+    check_fatal("canary", NULL, SIGABRT, "coir: fatal: stack overflow in task 'leaky'", "no guard");
+}
+
 Test(fatal, another_fault_keeps_its_meaning) {
     check_fatal("stack_overflow", "wild", SIGSEGV, "");
     const program_result *const result =

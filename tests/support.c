@@ -133,6 +133,15 @@ int return_int(void *arg) {
     return *(const int *)arg;
 }
 
+int do_job(void *arg) {
+    struct job *const job = arg;
+    job->began = true;
+    const int rc = coir_sleep(COIR_MS(job->ms));
+    job->cut = rc < 0;
+    job->ended = coir_now();
+    return rc < 0 ? rc : job->result;
+}
+
 /* ---- Trace ---- */
 
 static char trace_text[16384];
@@ -207,6 +216,15 @@ coir_time real_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return COIR_SEC((coir_time)now.tv_sec) + (coir_time)now.tv_nsec;
+}
+
+int without_memory(coir_fn fn, void *arg) {
+    struct rlimit before;
+    cr_assert(getrlimit(RLIMIT_AS, &before) == 0);
+    cr_assert(setrlimit(RLIMIT_AS, &(struct rlimit){1 << 20, before.rlim_max}) == 0);
+    const int rc = fn(arg);
+    cr_assert(setrlimit(RLIMIT_AS, &before) == 0);
+    return rc;
 }
 
 bool on_valgrind(void) {

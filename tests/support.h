@@ -106,6 +106,17 @@ int sleep_for_ever(void *unused);
 /* Returns the int that arg points to. */
 int return_int(void *arg);
 
+/* Work that takes `ms` milliseconds and comes to `result`; how far it got. */
+struct job {
+    int ms, result;
+    bool began, cut;
+    coir_time ended; /* 0: it has not */
+};
+#define JOB(takes_ms, comes_to)                                                                    \
+    { .ms = (takes_ms), .result = (comes_to) }
+/* Does the job that arg points to; passes a cut on. */
+int do_job(void *arg);
+
 /* ---- The order in which things happen ---- */
 
 /* Appends a word to the trace; words are set apart by one space. */
@@ -129,6 +140,9 @@ coir_time real_now(void);
 
 /* n, or a fiftieth of it under Valgrind or a sanitizer, where each step costs that much more. */
 size_t scaled(size_t n);
+/* Runs fn(arg) with no more address space to be had, and returns what it returned. Not with a
+ * sanitizer, which needs some for itself. */
+int without_memory(coir_fn fn, void *arg);
 bool on_valgrind(void);
 bool with_sanitizer(void);
 

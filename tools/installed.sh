@@ -61,4 +61,4 @@ ${CXX:-c++} -std=c++17 -Wall -Wextra -Wpedantic -Werror $cflags "$scratch/plus.c
 $install uninstall
 left=$(find "$scratch/opt" ! -type d)
 [ -z "$left" ] || fail "left after uninstalling: $left"
-echo "installed: an example runs with the shared and with the static library, and a C++ program too"
+echo "installed: runs with the shared library, with the static one, and from C++"

@@ -4,18 +4,8 @@
 
 SUITE(cases_e);
 
-struct job {
-    int ms, result;
-};
-
-static int do_job(void *arg) {
-    const struct job *const job = arg;
-    COIR_TRY(coir_sleep(COIR_MS(job->ms)));
-    return job->result;
-}
-
 TASK_TEST_SEEDS(cases_e, E01_joining_all_takes_as_long_as_the_last_and_again_no_time) {
-    struct job jobs[] = {{30, 3}, {10, 1}, {20, 2}};
+    struct job jobs[] = {JOB(30, 3), JOB(10, 1), JOB(20, 2)};
     coir_task tasks[COUNT_OF(jobs)];
     const coir_time began = coir_now();
     COIR_SCOPE(s);
@@ -34,7 +24,7 @@ TASK_TEST_SEEDS(cases_e, E01_joining_all_takes_as_long_as_the_last_and_again_no_
 }
 
 TASK_TEST_SEEDS(cases_e, E05_two_that_end_in_one_moment_are_both_done) {
-    struct job jobs[] = {{10, 1}, {10, 2}};
+    struct job jobs[] = {JOB(10, 1), JOB(10, 2)};
     coir_task tasks[2];
     COIR_SCOPE(s);
     for (size_t i = 0; i < 2; i++)
@@ -47,7 +37,7 @@ TASK_TEST_SEEDS(cases_e, E05_two_that_end_in_one_moment_are_both_done) {
 }
 
 TASK_TEST_SEEDS(cases_e, E09_a_limit_on_waiting_cancels_nothing) {
-    struct job jobs[] = {{10, 1}, {50, 2}};
+    struct job jobs[] = {JOB(10, 1), JOB(50, 2)};
     coir_task tasks[2];
     COIR_SCOPE(s);
     for (size_t i = 0; i < 2; i++)
@@ -65,7 +55,7 @@ TASK_TEST_SEEDS(cases_e, E09_a_limit_on_waiting_cancels_nothing) {
 }
 
 TASK_TEST_SEEDS(cases_e, E20_under_supervision_all_run_to_their_end) {
-    struct job jobs[] = {{30, 3}, {10, -EPROTO}, {20, 2}};
+    struct job jobs[] = {JOB(30, 3), JOB(10, -EPROTO), JOB(20, 2)};
     coir_task tasks[COUNT_OF(jobs)];
     COIR_SCOPE(s, .policy = COIR_SUPERVISE);
     for (size_t i = 0; i < COUNT_OF(jobs); i++)
@@ -80,7 +70,7 @@ TASK_TEST_SEEDS(cases_e, E20_under_supervision_all_run_to_their_end) {
 }
 
 TASK_TEST_SEEDS(cases_e, E22_one_cancelled_from_outside_is_its_own_status) {
-    struct job jobs[] = {{30, 3}, {10, 1}};
+    struct job jobs[] = {JOB(30, 3), JOB(10, 1)};
     coir_task tasks[2];
     int rc = 0;
     COIR_SCOPE(s);
@@ -101,7 +91,7 @@ static int join_the_work(void *arg) {
 }
 
 TASK_TEST_SEEDS(cases_e, E26_cancelling_the_waiter_leaves_the_work_running) {
-    struct job job = {20, 4};
+    struct job job = JOB(20, 4);
     coir_task work, waiter;
     int rc = 0;
     COIR_SCOPE(s);

@@ -449,6 +449,22 @@ TASK_TEST_REAL(core_runtime, statistics_count_switches_polls_and_stacks) {
     return 0;
 }
 
+TASK_TEST(core_runtime, switches_are_counted_when_a_task_is_made_to_yield) {
+    for (int i = 0; i < 10000; i++)
+        check_rc(coir_yield(), 0); /* so that turns are long */
+    const coir_stats before = stats();
+    COIR_SCOPE(s);
+    coir_scope_cancel(&s);
+    for (int i = 0; i < 320; i++)
+        check_rc(coir_yield(), -ECANCELED);
+    check_rc(coir_scope_close(&s, 0), 0);
+    const coir_stats after = stats();
+    const uint64_t forced = after.cuts_ignored - before.cuts_ignored;
+    check(forced > 0);
+    check(after.switches - before.switches <= 2 * forced + 2); /* to the loop and back */
+    return 0;
+}
+
 /* ---- Signals ---- */
 
 static const run_options with_signals = {.real_clock = true, .runtime.cancel_on_signals = true};

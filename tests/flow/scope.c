@@ -169,6 +169,33 @@ TASK_TEST_SEEDS(flow_scope, children_may_spawn_into_a_closing_scope) {
     return 0;
 }
 
+struct latecomer {
+    coir_scope *scope;
+    int *done;
+};
+
+static int spawn_a_latecomer(void *arg) {
+    const struct latecomer *const latecomer = arg;
+    return coir_spawn(latecomer->scope, finish_later, latecomer->done);
+}
+
+/* The last child ends, and before the owner, who is ready by then, runs, somebody spawns another.
+ */
+TASK_TEST_SEEDS(flow_scope, close_waits_for_one_that_comes_as_the_last_one_ends) {
+    int done = 0;
+    COIR_SCOPE(around);
+    COIR_SCOPE(s);
+    struct latecomer latecomer = {&s, &done};
+    check_rc(coir_spawn(&s, return_zero, NULL), 0);
+    check_rc(coir_spawn(&around, spawn_a_latecomer, &latecomer), 0);
+    check_rc(coir_scope_close(&s, 0), 0);
+    const int done_at_close = done;
+    const int rc = coir_scope_close(&around, 0);
+    check_int(done, done_at_close); /* 0 where the latecomer was refused: then -EINVAL tells so */
+    check_rc(rc, done == 1 ? 0 : -EINVAL);
+    return 0;
+}
+
 static int clean_up_slowly(void *arg) {
     const int rc = coir_sleep(COIR_NEVER);
     COIR_SCOPE(cleanup, .shield = true);

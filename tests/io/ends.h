@@ -1,5 +1,5 @@
 /* What the tests of I/O share: both ends of a connection in one process, tasks that wait at one of
- * them, and the exact rights to descriptors that a test may use up.
+ * them, and the want of further descriptors.
  *
  * The ends are made by plain system calls, so that the tests of descriptors do not lean on the
  * code that makes sockets. Pipes and Unix sockets hand over at once, so they go with the virtual
@@ -59,14 +59,10 @@ bool raw_empty(int fd);
 /* Closes so that the peer of a TCP connection is reset. */
 void raw_reset(int fd);
 
-/* Uses up every free descriptor up to a bound set just above the highest in use. */
-struct hoard {
-    struct rlimit limit; /* as it was before */
-    int fds[64];
-    size_t count;
-};
-void hoard_descriptors(struct hoard *hoard);
-void release_hoard(struct hoard *hoard);
+/* From now on no descriptor is to be had, but those that are closed meanwhile. Skips the test under
+ * Valgrind, which keeps that limit itself: its accept loses the connection. */
+void no_more_descriptors(struct rlimit *before);
+void descriptors_again(const struct rlimit *before);
 
 /* Fills a buffer with bytes that tell where they belong, and checks that. */
 void pattern_fill(void *buffer, size_t size_bytes, size_t offset);

@@ -462,8 +462,10 @@ TASK_TEST(io_fd, bad_memory_and_bad_counts_are_errors) {
     check_rc(coir_write_all(ends[1], nowhere, 4, NULL), -EINVAL);
     check_rc(coir_pread(ends[0], nowhere, 4, 0), -EINVAL);
     check_rc(coir_receive_from(ends[0], nowhere, 4, NULL), -EINVAL);
-    check_rc(coir_read(ends[0], (void *)8, 4), -EFAULT);
-    check_rc(coir_write(ends[1], (void *)8, 4), -EFAULT);
+    if (!on_valgrind()) { /* which would call it a mistake */
+        check_rc(coir_read(ends[0], (void *)8, 4), -EFAULT);
+        check_rc(coir_write(ends[1], (void *)8, 4), -EFAULT);
+    }
     check(coir_readv(ends[0], no_parts, 1) < 0);
     check(coir_writev(ends[1], no_parts, 1) < 0);
     check_rc(coir_readv(ends[0], &one, -1), -EINVAL);

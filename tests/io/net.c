@@ -2,6 +2,10 @@
  *
  * All of it happens on the loopback addresses and in a folder of the test's own. Where something
  * has to fail to connect, the listener's backlog is full, so that nothing needs a far network. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* RTLD_NEXT */
+#endif
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -588,6 +592,131 @@ static int raw_client(const address_text at) {
     return fd;
 }
 
+/* ---- Accepts that fail ---- */
+
+#ifdef __linux__
+static struct {
+    int error, times; /* so many accepts fail with it; -1: all */
+    bool takes_one;   /* and lose the connection that was at the head of the backlog */
+} fault;
+
+static int system_accept(int fd, struct sockaddr *from, socklen_t *size, int flags) {
+    typedef int function(int, struct sockaddr *, socklen_t *, int);
+    static function *next;
+    if (next == NULL)
+        *(void **)&next = dlsym(RTLD_NEXT, "accept4");
+    return next(fd, from, size, flags);
+}
+
+/* Stands in for the system's, because the library is linked into this program. */
+int faulty_accept(int fd, struct sockaddr *from, socklen_t *size, int flags) __asm__("accept4");
+
+int faulty_accept(int fd, struct sockaddr *from, socklen_t *size, int flags) {
+    if (fault.times == 0)
+        return system_accept(fd, from, size, flags);
+    if (fault.takes_one) {
+        const int lost = system_accept(fd, NULL, NULL, flags);
+        if (lost < 0)
+            return lost;
+        close(lost);
+    }
+    if (fault.times > 0)
+        fault.times--;
+    errno = fault.error;
+    return -1;
+}
+
+TASK_TEST(io_net, connections_that_fail_are_passed_over) {
+    static const int errors[] = {ECONNABORTED, EPROTO,      ENETDOWN,     ENOPROTOOPT,
+                                 EHOSTDOWN,    ENONET,      EHOSTUNREACH, ENETUNREACH,
+                                 EPERM,        EINTR};
+    address_text at;
+    const int listener = listen_at("127.0.0.1:0", at);
+    for (size_t i = 0; i < COUNT_OF(errors); i++) {
+        int clients[4];
+        for (size_t c = 0; c < COUNT_OF(clients); c++)
+            clients[c] = connect_to(at);
+        fault.error = errors[i];
+        fault.times = COUNT_OF(clients) - 1;
+        fault.takes_one = true;
+        const int server = accept_from(listener);
+        check_int(fault.times, 0);
+        for (size_t c = 0; c < COUNT_OF(clients); c++)
+            check_rc(coir_close(clients[c]), 0);
+        check_rc(coir_close(server), 0);
+    }
+    check_int(stats().accept_backoffs, 0);
+    check_rc(coir_close(listener), 0);
+    return 0;
+}
+
+TASK_TEST(io_net, where_the_system_lacks_something_accept_tries_again_after_a_while) {
+    static const int errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM};
+    address_text at;
+    const int listener = listen_at("127.0.0.1:0", at);
+    for (size_t i = 0; i < COUNT_OF(errors); i++) {
+        const int client = connect_to(at);
+        const coir_time began = coir_now();
+        fault.error = errors[i];
+        fault.times = 3;
+        fault.takes_one = false;
+        const int server = accept_from(listener);
+        check(coir_now() > began);
+        check(coir_now() <= began + 3 * COIR_MS(10));
+        check_int(stats().accept_backoffs, 3 * (i + 1));
+        check_rc(coir_close(client), 0);
+        check_rc(coir_close(server), 0);
+    }
+    check_rc(coir_close(listener), 0);
+    return 0;
+}
+
+TASK_TEST(io_net, errors_of_the_listener_are_accepts_own) {
+    static const int errors[] = {EINVAL, EOPNOTSUPP, EFAULT};
+    address_text at;
+    const int listener = listen_at("127.0.0.1:0", at);
+    for (size_t i = 0; i < COUNT_OF(errors); i++) {
+        fault.error = errors[i];
+        fault.times = 1;
+        fault.takes_one = false;
+        check_rc(coir_accept(listener), -errors[i]);
+    }
+    check_rc(coir_close(listener), 0);
+    return 0;
+}
+
+static int have_a_turn(void *arg) {
+    *(bool *)arg = true;
+    return 0;
+}
+
+/* A policy of the system's may refuse every accept; then too the others run, and a deadline cuts. */
+TASK_TEST_REAL(io_net, an_accept_that_always_fails_keeps_nobody_from_running) {
+    address_text at;
+    const int listener = listen_at("127.0.0.1:0", at);
+    const int client = connect_to(at);
+    const int errors[] = {ECONNABORTED, EPERM, EMFILE};
+    for (size_t i = 0; i < COUNT_OF(errors); i++) {
+        bool had_a_turn = false;
+        fault.error = errors[i];
+        fault.times = -1;
+        fault.takes_one = false;
+        COIR_SCOPE(s, .deadline = coir_after(COIR_MS(30)));
+        start(&s, have_a_turn, &had_a_turn);
+        const int rc = coir_accept(listener);
+        check(had_a_turn);
+        fault.times = 0;
+        check_rc(rc, -ECANCELED);
+        check_rc(coir_scope_close(&s, rc), -ETIMEDOUT);
+    }
+    const int server = accept_from(listener);
+    check_rc(coir_close(server), 0);
+    check_rc(coir_close(client), 0);
+    check_rc(coir_close(listener), 0);
+    return 0;
+}
+#endif
+
 /* Systems differ in whether accept shows such a connection; a good one behind it must get through.
  */
 TASK_TEST_REAL(io_net, connections_that_break_before_they_are_accepted_do_no_harm) {
@@ -690,8 +819,8 @@ TASK_TEST_SEEDS(io_net, without_descriptors_accept_waits_and_does_not_spin) {
     address_text at;
     const int listener = listen_at("127.0.0.1:0", at);
     const int client = connect_to(at);
-    struct hoard hoard;
-    hoard_descriptors(&hoard);
+    struct rlimit limit;
+    no_more_descriptors(&limit);
     struct peer accepted = {.fd = listener};
     COIR_SCOPE(s);
     start(&s, accept_it, &accepted);
@@ -705,7 +834,7 @@ TASK_TEST_SEEDS(io_net, without_descriptors_accept_waits_and_does_not_spin) {
     check(after.accept_backoffs - before.accept_backoffs <= 101);
     check(after.polls - before.polls <= 500);
 
-    release_hoard(&hoard);
+    descriptors_again(&limit);
     check_rc(coir_scope_close(&s, 0), 0);
     check(accepted.fd >= 0);
     check_rc(coir_close(accepted.fd), 0);
@@ -718,8 +847,8 @@ TASK_TEST_SEEDS(io_net, a_closed_descriptor_is_accepts_at_once) {
     address_text at;
     const int listener = listen_at("127.0.0.1:0", at);
     const int client = connect_to(at), spare = coir_bind_datagram("127.0.0.1:0");
-    struct hoard hoard;
-    hoard_descriptors(&hoard);
+    struct rlimit limit;
+    no_more_descriptors(&limit);
     struct peer accepted = {.fd = listener};
     COIR_SCOPE(s);
     start(&s, accept_it, &accepted);
@@ -730,7 +859,7 @@ TASK_TEST_SEEDS(io_net, a_closed_descriptor_is_accepts_at_once) {
     check_rc(coir_scope_close(&s, 0), 0);
     check_int(coir_now(), before); /* not by the timer */
     check_int(accepted.fd, spare);
-    release_hoard(&hoard);
+    descriptors_again(&limit);
     check_rc(coir_close(accepted.fd), 0);
     check_rc(coir_close(client), 0);
     check_rc(coir_close(listener), 0);
@@ -742,8 +871,8 @@ TASK_TEST_SEEDS(io_net, an_accept_without_descriptors_is_cut_and_closed_like_any
         address_text at;
         const int listener = listen_at("127.0.0.1:0", at);
         const int client = connect_to(at);
-        struct hoard hoard;
-        hoard_descriptors(&hoard);
+        struct rlimit limit;
+        no_more_descriptors(&limit);
         struct peer accepted = {.fd = listener};
         COIR_SCOPE(s);
         start(&s, accept_it, &accepted);
@@ -755,7 +884,7 @@ TASK_TEST_SEEDS(io_net, an_accept_without_descriptors_is_cut_and_closed_like_any
             coir_scope_cancel(&s);
         check_rc(coir_scope_close(&s, 0), 0);
         check_rc(accepted.fd, by_close ? -EBADF : -ECANCELED);
-        release_hoard(&hoard);
+        descriptors_again(&limit);
         check_rc(coir_close(client), 0);
         if (!by_close)
             check_rc(coir_close(listener), 0);
@@ -768,8 +897,8 @@ TASK_TEST_SEEDS(io_net, an_accept_without_descriptors_does_not_change_over_to_an
     address_text at, other;
     const int listener = listen_at("127.0.0.1:0", at);
     const int client = connect_to(at);
-    struct hoard hoard;
-    hoard_descriptors(&hoard);
+    struct rlimit limit;
+    no_more_descriptors(&limit);
     struct peer accepted = {.fd = listener};
     COIR_SCOPE(s);
     start(&s, accept_it, &accepted);
@@ -777,7 +906,7 @@ TASK_TEST_SEEDS(io_net, an_accept_without_descriptors_does_not_change_over_to_an
     check_rc(coir_close(listener), 0);
     const int second = listen_at("127.0.0.1:0", other);
     check_int(second, listener);
-    release_hoard(&hoard);
+    descriptors_again(&limit);
     const int second_client = connect_to(other);
     check_rc(coir_scope_close(&s, 0), 0);
     check_rc(accepted.fd, -EBADF);
@@ -792,13 +921,13 @@ TASK_TEST_SEEDS(io_net, an_accept_without_descriptors_does_not_change_over_to_an
 TASK_TEST(io_net, without_descriptors_the_other_calls_say_so) {
     address_text at;
     const int listener = listen_at("127.0.0.1:0", at);
-    struct hoard hoard;
-    hoard_descriptors(&hoard);
+    struct rlimit limit;
+    no_more_descriptors(&limit);
     check_rc(coir_connect(at), -EMFILE);
     check_rc(coir_connect("unix:@coir-test-nobody"), -EMFILE);
     check_rc(coir_listen("127.0.0.1:0"), -EMFILE);
     check_rc(coir_bind_datagram("127.0.0.1:0"), -EMFILE);
-    release_hoard(&hoard);
+    descriptors_again(&limit);
     const int client = connect_to(at);
     check_rc(coir_close(client), 0);
     check_rc(coir_close(listener), 0);

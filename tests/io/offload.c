@@ -205,14 +205,21 @@ static int offload_some(UNUSED void *arg) {
     return 0;
 }
 
-/* A joined thread may be listed for a moment longer. */
+static void *do_nothing(void *arg) {
+    return arg;
+}
+
+/* A joined thread may be listed for a moment longer; and with the first one a sanitizer may start
+ * one of its own, which stays. */
 Test(io_offload, threads_are_joined_when_the_run_ends) {
+    pthread_t first;
+    check_int(pthread_create(&first, NULL, do_nothing, NULL), 0);
+    check_int(pthread_join(first, NULL), 0);
     const size_t before = threads_of_process();
     for (int i = 0; i < 3; i++)
         check_rc(run_task_real(offload_some, NULL), 0);
     while (threads_of_process() > before)
         usleep(1000);
-    check_int(threads_of_process(), before);
 }
 
 POOL_TEST(no_more_threads_than_allowed, 3) {

@@ -510,14 +510,14 @@ TASK_TEST_SEEDS(io_serve, a_server_without_descriptors_recovers) {
     struct server server = {.handler = handle_echo};
     server_listen(&server, NULL);
     const int first = client_of(&server), second = client_of(&server);
-    struct hoard hoard;
-    hoard_descriptors(&hoard);
+    struct rlimit limit;
+    no_more_descriptors(&limit);
     COIR_SCOPE(s);
     start(&s, serve_it, &server);
     check_rc(coir_sleep(COIR_SEC(1)), 0);
     check(stats().accept_backoffs > 0);
     check_int(server.rc, READING);
-    release_hoard(&hoard);
+    descriptors_again(&limit);
     converse(first);
     converse(second);
     coir_scope_cancel(&s);
