@@ -11,7 +11,7 @@
  * port that is no number from 0 to 65535 (to connect: from 1); -ENAMETOOLONG a path that does not
  * fit; -ENOENT no such name; -EHOSTUNREACH the name could not be looked up now. Common to all:
  * -ECANCELED, -EPERM, -EINVAL for NULL, -EMFILE, -ENFILE, -ENOMEM. Sockets are made non-blocking,
- * close-on-exec, and TCP ones without Nagle's delay. */
+ * close-on-exec, and TCP ones without Nagle's delay (accepted ones as their listener). */
 #ifndef COIR_NET_H
 #define COIR_NET_H
 
@@ -45,7 +45,8 @@ COIR_API COIR_MUST_CHECK int coir_resolve(const char *address, char (*out)[COIR_
                                           size_t capacity);
 
 /* The address of a socket's own end, and of the other end, as text into out. Returns 0;
- * -ENOTSOCK, -ENOTCONN, -ENOSPC if it does not fit. Never parks; works outside the runtime. */
+ * -ENOTSOCK, -ENOTCONN, -ENOSPC if it does not fit, -EAFNOSUPPORT if it is of another kind. Never
+ * parks; works outside the runtime. */
 COIR_API int coir_socket_address(int fd, char *out, size_t size_bytes);
 COIR_API int coir_peer_address(int fd, char *out, size_t size_bytes);
 

@@ -27,9 +27,9 @@ typedef struct coir_options {
     /* Time stands still while a task is ready and jumps to the next deadline when none is (and no
      * descriptor is ready and no offloaded job is under way). It starts at one second. */
     bool virtual_clock;
-    /* SIGINT and SIGTERM cancel the main scope. A second signal has the action that was installed
-     * before the run. One runtime in a process may ask for this at a time. With it, a program in
-     * which all tasks wait is not deadlocked: a signal can still wake it. */
+    /* SIGINT and SIGTERM, unless ignored, cancel the main scope. A second signal has the action
+     * that was installed before the run. One runtime in a process may ask for this at a time. With
+     * it, a program in which all tasks wait is not deadlocked: a signal can still wake it. */
     bool cancel_on_signals;
     /* Upper bound of threads for coir_offload and name look-ups. Default 8, at most 1,024. */
     unsigned offload_threads;
@@ -40,7 +40,8 @@ typedef struct coir_options {
  * Errors: -EPERM nested inside a runtime of this thread (-ECHILD in a forked child of a task);
  * -EINVAL fn is NULL; -ENOMEM, -EMFILE, -ENFILE when the runtime cannot be set up; -EDEADLK when
  * all tasks were parked with nothing left to wake them: they are listed on stderr, and all are cut,
- * shielded or not, so that the run ends. */
+ * shielded or not, so that the run ends (where a wait of the program's own cannot be cut, see
+ * coir_waiter, the program is ended). */
 COIR_API COIR_MUST_CHECK int coir_run(coir_fn fn, void *arg);
 
 /* The same with options (NULL: all defaults). Further errors: -EINVAL for an option out of its

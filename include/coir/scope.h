@@ -60,12 +60,12 @@ struct coir_scope {
     bool coir__cancelled; /* by hand, by policy or by its deadline */
     bool coir__expired;   /* by its deadline */
     bool coir__effective; /* cancelled itself, or by an outer scope that no shield keeps off */
-    bool coir__cut;       /* a call inside has returned -ECANCELED because of it */
     bool coir__won;       /* COIR_RACE: a child has succeeded */
     bool coir__shield, coir__move_on;
     uint8_t coir__policy;
     int coir__first_error; /* of a child, other than -ECANCELED */
     bool coir__lone_cut;   /* a child, or the body, was cut though nobody had cancelled it */
+    uint64_t coir__cut;    /* when a call inside last returned -ECANCELED because of it; 0 never */
     void *coir__runtime;
     struct coir__task *coir__owner;
     coir_scope *coir__outer, *coir__inner; /* other scopes of the same task */

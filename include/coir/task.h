@@ -1,7 +1,8 @@
 /* Tasks: spawned into a scope, run one at a time on the runtime's thread, each on its own stack.
  *
  * A task runs until it waits, yields or ends. Handles are values that may be kept for ever: one
- * whose task is gone answers -ESRCH. */
+ * whose task is gone answers -ESRCH. In C++ an exception must not leave a task's function, and a
+ * catch block must not wait: the language keeps the exceptions being handled per thread. */
 #ifndef COIR_TASK_H
 #define COIR_TASK_H
 
@@ -49,8 +50,9 @@ COIR_API COIR_MUST_CHECK int coir_spawn_with(coir_scope *scope, coir_fn fn, void
                                              const coir_spawn_options *options);
 
 /* Waits until the task has ended and stores what it returned in *rc (may be NULL). Parks unless it
- * has ended. Errors: -ECANCELED cut, the task runs on; -ESRCH no such task: its scope is closed, or
- * it was spawned without a handle and has ended; -EDEADLK a task waiting for itself; -EPERM. */
+ * has ended; then it is not cut either. Errors: -ECANCELED cut, the task runs on; -ESRCH no such
+ * task: its scope is closed, or it was spawned without a handle and has ended; -EDEADLK a task
+ * waiting for itself; -EPERM. */
 COIR_API COIR_MUST_CHECK int coir_join(coir_task task, int *rc);
 
 /* Cancels one task: every call in it that would wait returns -ECANCELED from now on (except within
@@ -116,7 +118,8 @@ typedef struct coir_waiter coir_waiter;
 struct coir_waiter {
     /* Called at the moment the task is cut, not when it next runs, in the middle of the
      * canceller's call: unlink the record and return true; or return false to wait on (a job that
-     * cannot be stopped). Must not call into the runtime. NULL: this wait cannot be cut. */
+     * cannot be stopped), and perhaps be asked again. Must not call into the runtime. NULL: this
+     * wait cannot be cut. */
     bool (*cut)(coir_waiter *wait);
     const char *what;   /* for listings: "read", "mutex"; a static string */
     const void *object; /* for listings: the object waited for */

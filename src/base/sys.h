@@ -88,11 +88,11 @@ static inline void sys_unmap(void *memory, size_t size_bytes) {
 }
 
 /* Applies one piece of advice to many ranges in one call, or one by one where that is not to be
- * had. False if some range was refused. */
-static inline bool sys_advise_all(const struct iovec *ranges, size_t count, int advice) {
+ * had, which is then remembered. False if some range was refused. */
+static inline bool sys_advise_all(const struct iovec *ranges, size_t count, int advice,
+                                  bool *one_by_one) {
 #if defined(__linux__) && defined(SYS_process_madvise)
-    static __thread bool unsupported;
-    if (!unsupported && count > 1 && !sanitizer_on_valgrind()) { /* which does not know it */
+    if (!*one_by_one && count > 1 && !sanitizer_on_valgrind()) { /* which does not know it */
         const int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
         if (self >= 0) {
             size_t total = 0;
@@ -103,8 +103,10 @@ static inline bool sys_advise_all(const struct iovec *ranges, size_t count, int 
             if (done >= 0 && (size_t)done == total)
                 return true;
         }
-        unsupported = true;
+        *one_by_one = errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != EAGAIN;
     }
+#else
+    (void)one_by_one;
 #endif
     bool all = true;
     for (size_t i = 0; i < count; i++)
@@ -114,13 +116,15 @@ static inline bool sys_advise_all(const struct iovec *ranges, size_t count, int 
 
 /* Gives the pages back; they read as zero afterwards. */
 static inline bool sys_discard_all(const struct iovec *ranges, size_t count) {
-    return sys_advise_all(ranges, count, MADV_DONTNEED);
+    static __thread bool one_by_one;
+    return sys_advise_all(ranges, count, MADV_DONTNEED, &one_by_one);
 }
 
 /* Guards that do not split the mapping (Linux 6.13 and later). */
 static inline bool sys_guard_light(const struct iovec *ranges, size_t count) {
 #ifdef __linux__
-    return sys_advise_all(ranges, count, MADV_GUARD_INSTALL);
+    static __thread bool one_by_one;
+    return sys_advise_all(ranges, count, MADV_GUARD_INSTALL, &one_by_one);
 #else
     (void)ranges, (void)count;
     return false;

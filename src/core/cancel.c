@@ -17,11 +17,15 @@ static coir_scope *around(const coir_scope *scope) {
     return scope->coir__owner != NULL ? scope->coir__owner->home : NULL;
 }
 
-/* Remembers which scopes a cut came from: their close reports it. */
-static void mark_cut(const struct coir__task *task) {
-    for (coir_scope *scope = coir__innermost(task); scope != NULL && scope->coir__effective;
+/* Remembers which scopes a cut came from: their close reports it. Stops where another cut has been
+ * since anything changed: the way on is marked. */
+static void mark_cut(struct coir__task *task) {
+    const uint64_t epoch = coir__rt->epoch;
+    task->told |= task->effective;
+    for (coir_scope *scope = coir__innermost(task);
+         scope != NULL && scope->coir__effective && scope->coir__cut != epoch;
          scope = around(scope)) {
-        scope->coir__cut = true;
+        scope->coir__cut = epoch;
         if (scope->coir__shield)
             break;
     }
@@ -90,6 +94,7 @@ void coir__refresh(coir_scope *scope) {
     struct worklist work = {.head = NULL, .tail = &work.head};
     struct coir__task *const owner = scope->coir__owner;
     const coir_scope *const outer = scope->coir__outer;
+    coir__rt->epoch++;
     if (outer != NULL)
         carry(&work, owner, scope, outer->coir__effective, outer->coir__due);
     else if (owner != NULL)
@@ -101,6 +106,7 @@ void coir__refresh(coir_scope *scope) {
 
 void coir__refresh_task(struct coir__task *task) {
     struct worklist work = {.head = NULL, .tail = &work.head};
+    coir__rt->epoch++;
     carry_from_home(&work, task);
     finish(&work);
 }

@@ -97,6 +97,7 @@ static int create(struct coir__runtime **out, const coir_options *options) {
     }
     coir__wheel_init(&rt->wheel, coir__clock(rt));
     list_init(&rt->starved);
+    rt->epoch = 1;
     rt->generation = next_serial() << COIR_GENERATION_BITS;
     rt->fp = coir__fp_get();
     rt->errno_address = &errno;

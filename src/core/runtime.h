@@ -73,6 +73,7 @@ struct coir__task {
     struct coir__locals *locals;
     bool cancelled; /* by coir_task_cancel */
     bool effective; /* that, or home is effectively cancelled */
+    bool told;      /* it was told so by a call that returned -ECANCELED */
     bool own_fp;    /* has floating-point control words of its own */
     bool guarded;
     unsigned cuts_in_a_row; /* times it was told -ECANCELED since it last left a cancelled scope */
@@ -135,6 +136,7 @@ struct coir__runtime {
     struct coir__fds *fds;
     struct coir__offload *offload;
 
+    uint64_t epoch;      /* counts changes of what is effectively cancelled */
     uint64_t generation; /* serial of the runtime in the upper bits, tasks counted below */
     struct coir__record *records_free;
     struct coir__slab *slabs;

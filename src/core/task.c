@@ -211,7 +211,7 @@ coir__inline int spawn(coir_scope *scope, coir_fn fn, void *arg,
     task->fn = fn;
     task->arg = arg;
     task->record = record;
-    task->cancelled = task->own_fp = false;
+    task->cancelled = task->told = task->own_fp = false;
     task->effective = scope->coir__effective;
     task->due = task->effective ? COIR_CUT : scope->coir__due;
     task->cuts_in_a_row = 0;
@@ -346,12 +346,13 @@ int coir_join(coir_task task, int *rc) {
     struct coir__runtime *const rt = coir__rt;
     if (rt == NULL)
         return coir__outside();
-    COIR_TRY(coir__check(rt, rt->current));
     struct coir__record *const record = look_up(task);
     if (record == NULL)
         return -ESRCH;
     if (record->task == rt->current)
         return -EDEADLK;
+    if (record->task != NULL)
+        COIR_TRY(coir__check(rt, rt->current));
     struct joiner joiner = {.wait = {.cut = cut_join, .what = "join", .object = record->task},
                             .rc = record->result};
     if (record->task != NULL) {

@@ -5,12 +5,11 @@
 #include "core/runtime.h"
 
 static void print_wait(const coir_waiter *wait, FILE *out) {
+    (void)fprintf(out, "waits for %s", wait->what != NULL ? wait->what : "something");
     if (wait->numbered)
-        (void)fprintf(out, "waits for %s %ld", wait->what, wait->number);
+        (void)fprintf(out, " %ld", wait->number);
     else if (wait->object != NULL)
-        (void)fprintf(out, "waits for %s %p", wait->what, wait->object);
-    else
-        (void)fprintf(out, "waits for %s", wait->what != NULL ? wait->what : "something");
+        (void)fprintf(out, " %p", wait->object);
 }
 
 static void print_indent(FILE *out, int depth) {

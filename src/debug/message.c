@@ -27,7 +27,7 @@ void coir__warn(const char *format, ...) {
     va_end(arguments);
 }
 
-/* Those that the library itself returns or passes on; others are left to the C library. */
+/* Those that the library itself returns or passes on; of others only the meaning is given. */
 /* clang-format off */
 #define NAMES(X) \
     X(EPERM) X(ENOENT) X(ESRCH) X(EINTR) X(EIO) X(EBADF) X(ECHILD) X(EAGAIN) X(ENOMEM) X(EACCES) \
@@ -60,6 +60,7 @@ const char *coir_strerror(int error) {
     if (name != NULL)
         (void)snprintf(text, sizeof text, "%s: %s", name, strerror((int)number));
     else
-        (void)snprintf(text, sizeof text, "error %u", number);
+        (void)snprintf(text, sizeof text, "error %u: %s", number,
+                       number <= INT32_MAX ? strerror((int)number) : "unknown");
     return text;
 }

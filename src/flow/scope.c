@@ -35,7 +35,8 @@ static int check_options(const coir_scope_options *options) {
 static void prepare(coir_scope *scope, const coir_scope_options *options,
                     struct coir__runtime *rt) {
     scope->coir__refused = 0;
-    scope->coir__expired = scope->coir__cut = scope->coir__won = scope->coir__lone_cut = false;
+    scope->coir__expired = scope->coir__won = scope->coir__lone_cut = false;
+    scope->coir__cut = 0;
     scope->coir__policy = (uint8_t)options->policy;
     scope->coir__shield = options->shield;
     scope->coir__move_on = options->move_on;
@@ -149,7 +150,7 @@ static bool is_failure(int rc, bool cancelled) {
 
 void coir__scope_ended(coir_scope *scope, const struct coir__task *child, int rc) {
     if (unlikely(rc < 0)) {
-        if (is_failure(rc, child->effective)) {
+        if (is_failure(rc, child->effective || child->told)) {
             note_error(scope, child, rc);
             if (scope->coir__policy == COIR_FAIL_FAST)
                 coir_scope_cancel(scope);
@@ -183,9 +184,11 @@ static int outcome(const coir_scope *scope, int rc, bool lone) {
         return rc;
     if (scope->coir__first_error != 0 && !scope->coir__won)
         return scope->coir__first_error;
-    if (scope->coir__cut && cancelled_from_outside(scope))
+    const bool cut = scope->coir__cut != 0;
+    if (cut &&
+        (cancelled_from_outside(scope) || !scope->coir__cancelled)) /* or was, until shielded */
         return -ECANCELED;
-    if (scope->coir__cut && scope->coir__expired)
+    if (cut && scope->coir__expired)
         return scope->coir__move_on ? 0 : -ETIMEDOUT;
     if (lone || (scope->coir__lone_cut && !scope->coir__won))
         return -ECANCELED;
@@ -237,7 +240,7 @@ int coir_scope_close(coir_scope *scope, int rc) {
                     scope_label(scope, outer, sizeof outer),
                     scope_label(self->scope, inner, sizeof inner));
     }
-    const bool failed = is_failure(rc, scope->coir__effective);
+    const bool failed = is_failure(rc, scope->coir__effective || scope->coir__cut != 0);
     if (failed) {
         note_error(scope, NULL, rc);
         if (scope->coir__policy != COIR_SUPERVISE)

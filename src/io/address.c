@@ -78,17 +78,24 @@ static int parse_v6(const char *host, uint16_t port, struct coir__address *out) 
     return 0;
 }
 
-/* Letters, digits, '-', '.' and '_', not only digits and dots: what a name server can be asked. */
+/* Whether the C library would take a host for an address written in one of the old ways, such as
+ * "0x7f.1": if its last part is a number. */
+static bool looks_like_number(const char *host) {
+    const char *const dot = strrchr(host, '.');
+    const char *const last = dot != NULL ? dot + 1 : host;
+    char *end;
+    (void)strtoull(last, &end, 0);
+    return *last >= '0' && *last <= '9' && *end == '\0';
+}
+
+/* Letters, digits, '-', '.' and '_': what a name server can be asked. */
 static bool is_host_name(const char *host) {
-    bool number = true;
     for (const char *c = host; *c != '\0'; c++) {
         const bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z');
-        const bool digit = *c >= '0' && *c <= '9';
-        if (!letter && !digit && *c != '-' && *c != '.' && *c != '_')
+        if (!letter && !(*c >= '0' && *c <= '9') && *c != '-' && *c != '.' && *c != '_')
             return false;
-        number &= digit || *c == '.';
     }
-    return !number && host[0] != '.' && host[0] != '-';
+    return !looks_like_number(host) && host[0] != '.' && host[0] != '-';
 }
 
 int coir__address_parse(const char *text, struct coir__target *out) {
@@ -146,6 +153,8 @@ int coir__address_format(const struct coir__address *address, char *out, size_t 
         const struct sockaddr_in *const v4 = (const struct sockaddr_in *)&address->as.storage;
         (void)inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
         count = snprintf(out, size_bytes, "%s:%u", host, (unsigned)ntohs(v4->sin_port));
+    } else if (address->as.any.sa_family != AF_INET6) {
+        return -EAFNOSUPPORT;
     } else {
         const struct sockaddr_in6 *const v6 = (const struct sockaddr_in6 *)&address->as.storage;
         (void)inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);

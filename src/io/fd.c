@@ -341,6 +341,9 @@ ssize_t coir_writev(int fd, const struct iovec *parts, int count) {
 int coir_read_exact(int fd, void *buffer, size_t size_bytes, size_t *done) {
     size_t count = 0;
     ssize_t rc = 0;
+    struct coir__fd *entry;
+    if (size_bytes == 0)
+        rc = coir__io_begin(fd, &entry);
     while (count < size_bytes) {
         rc = coir_read(fd, (char *)buffer + count, size_bytes - count);
         if (rc <= 0)
@@ -350,13 +353,16 @@ int coir_read_exact(int fd, void *buffer, size_t size_bytes, size_t *done) {
     if (done != NULL)
         *done = count;
     if (count == size_bytes)
-        return 0;
+        return (int)rc < 0 ? (int)rc : 0;
     return rc < 0 ? (int)rc : -EPIPE;
 }
 
 int coir_write_all(int fd, const void *buffer, size_t size_bytes, size_t *done) {
     size_t count = 0;
     ssize_t rc = 0;
+    struct coir__fd *entry;
+    if (size_bytes == 0)
+        rc = coir__io_begin(fd, &entry);
     while (count < size_bytes) {
         rc = coir_write(fd, (const char *)buffer + count, size_bytes - count);
         if (rc <= 0)
@@ -366,7 +372,7 @@ int coir_write_all(int fd, const void *buffer, size_t size_bytes, size_t *done) 
     if (done != NULL)
         *done = count;
     if (count == size_bytes)
-        return 0;
+        return (int)rc < 0 ? (int)rc : 0;
     return rc < 0 ? (int)rc : -EIO;
 }
 

@@ -1,13 +1,17 @@
 /* A bounded pool of threads for calls that block.
  *
- * The pool is made with the first job; threads are started while jobs wait and none is idle. The
- * loop hears of finished jobs through the poller's wake-up. The pool is on the heap and counts its
- * threads, because a thread whose job was left behind may outlive the runtime. */
+ * The pool is made with the first job; threads are started while jobs wait and none is idle. A
+ * thread whose job was left behind does not count, so that slow name servers do not stop the rest.
+ * The loop hears of finished jobs through the poller's wake-up. The pool is on the heap and counts
+ * its threads, because a thread whose job was left behind may outlive the runtime. */
 #include "io/offload.h"
 
 #include <pthread.h>
 
 #include "coir/offload.h"
+
+#define ABANDONED_MAX 64 /* threads that may hang in jobs left behind before they hold up others   \
+                          */
 
 struct coir__offload {
     pthread_mutex_t lock;
@@ -18,6 +22,7 @@ struct coir__offload {
     struct coir__poller *poller; /* NULL once the runtime has ended */
     unsigned threads, idle, limit;
     unsigned queued;     /* length of the queue */
+    unsigned abandoned;  /* threads busy with a job nobody waits for any more: not counted */
     unsigned references; /* the runtime, and every thread */
 };
 
@@ -60,6 +65,7 @@ static void run_job(struct worker *self, struct coir__job *job) {
     self->job = NULL;
     if (job->abandoned) {
         job->destroy(job);
+        pool->abandoned--;
         return;
     }
     job->rc = rc;
@@ -72,6 +78,12 @@ static void *work(void *arg) {
     struct coir__offload *const pool = self->pool;
     (void)pthread_mutex_lock(&pool->lock);
     for (;;) {
+        if (pool->threads - pool->abandoned > pool->limit && !self->detached) {
+            list_take(&self->link); /* another has taken this one's place */
+            self->detached = true;
+            (void)pthread_detach(self->thread);
+            break;
+        }
         if (!list_empty(&pool->queue)) {
             struct coir__job *const job = list_entry(pool->queue.next, struct coir__job, link);
             list_take(&job->link);
@@ -180,6 +192,7 @@ static bool cut_job(coir_waiter *wait) {
         pool->queued--;
     } else if (leave) {
         job->abandoned = true;
+        pool->abandoned++;
     }
     atomic_store(&job->cancelled, true);
     (void)pthread_mutex_unlock(&pool->lock);
@@ -215,7 +228,8 @@ static int submit(struct coir__runtime *rt, struct coir__job *job) {
     struct coir__offload *const pool = rt->offload;
     int rc = 0;
     (void)pthread_mutex_lock(&pool->lock);
-    if (pool->idle <= pool->queued && pool->threads < pool->limit)
+    if (pool->idle <= pool->queued && pool->threads - pool->abandoned < pool->limit &&
+        pool->abandoned <= ABANDONED_MAX)
         rc = start_worker(pool);
     if (rc == 0 || pool->threads > 0) {
         rc = 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io/address.h"
+#include "io/fd.h"
 #include "io/offload.h"
 
 struct lookup {
@@ -106,6 +107,7 @@ int coir_resolve(const char *address, char (*out)[COIR_ADDRESS_SIZE], size_t cap
     if (out == NULL && capacity > 0)
         return -EINVAL;
     COIR_TRY(coir__check(rt, rt->current));
+    coir__spend(rt, rt->current);
     const int count = coir__resolve(rt, address, false, all, COIR_ADDRESSES_MAX);
     for (int i = 0; i < count && (size_t)i < capacity; i++)
         COIR_TRY(coir__address_format(&all[i], out[i], COIR_ADDRESS_SIZE));

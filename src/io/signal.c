@@ -4,12 +4,15 @@
  * thread: jobs keep their signals, because a process they start inherits what they block. The
  * second signal finds the action that was there before the run. One runtime in a process at a time.
  */
+#include <sched.h>
+
 #include "core/runtime.h"
 
 static const int signals[] = {SIGINT, SIGTERM};
 enum { SIGNALS = sizeof signals / sizeof signals[0] };
 
 static struct coir__runtime *_Atomic holder;
+static _Atomic int handling; /* threads that are in the handler */
 static struct sigaction previous[SIGNALS];
 
 static void handle(int number);
@@ -25,11 +28,13 @@ static void restore(void) {
 
 static void handle(int number) {
     restore();
+    atomic_fetch_add(&handling, 1);
     struct coir__runtime *const rt = atomic_load(&holder);
     if (rt != NULL) {
         atomic_store(&rt->signalled, number);
         coir__poll_wake(&rt->poller);
     }
+    atomic_fetch_sub(&handling, 1);
 }
 
 int coir__signals_take(struct coir__runtime *rt) {
@@ -39,8 +44,11 @@ int coir__signals_take(struct coir__runtime *rt) {
     rt->holds_signals = true;
     struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
     (void)sigemptyset(&action.sa_mask);
-    for (int i = 0; i < SIGNALS; i++)
-        (void)sigaction(signals[i], &action, &previous[i]);
+    for (int i = 0; i < SIGNALS; i++) {
+        (void)sigaction(signals[i], NULL, &previous[i]);
+        if (previous[i].sa_handler != SIG_IGN) /* as for a program put into the background */
+            (void)sigaction(signals[i], &action, NULL);
+    }
     return 0;
 }
 
@@ -56,5 +64,7 @@ void coir__signals_release(struct coir__runtime *rt) {
         return;
     atomic_store(&holder, NULL);
     restore();
+    while (atomic_load(&handling) > 0) /* another thread still has `rt` in hand */
+        (void)sched_yield();
     rt->holds_signals = false;
 }
