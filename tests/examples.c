@@ -250,9 +250,9 @@ Test(examples, scrape_shows_all_three_outcomes) {
     while (summary > result->out && summary[-1] != '\n')
         summary--;
     unsigned completed, failed, timed_out;
-    check_int(sscanf(summary, "%u completed, %u failed, %u timed out", &completed, &failed,
-                     &timed_out),
-              3);
+    check_int(
+        sscanf(summary, "%u completed, %u failed, %u timed out", &completed, &failed, &timed_out),
+        3);
     check(completed > 0);
     check(failed > 0);
     check(timed_out > 0);
@@ -277,8 +277,9 @@ HTTPD_TEST(is_scraped) {
 }
 
 Test(examples, scrape_refuses_bad_arguments) {
-    static const char *const bad[] = {"https://127.0.0.1/", "ftp://127.0.0.1/", "nonsense", "",
-                                      "http://",            "http://127.0.0.1:0x50/"};
+    static const char *const bad[] = {
+        "https://127.0.0.1/",    "ftp://127.0.0.1/", "nonsense", "", "http://",
+        "http://127.0.0.1:0x50/"};
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         RUN(2, "examples/scrape", bad[i]);
     RUN(2, "examples/scrape", "-n", "0");

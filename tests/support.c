@@ -34,8 +34,14 @@
 
 static char label[48];
 
+static const char *(*describe_run)(void);
+
 const char *run_label(void) {
-    return label;
+    return describe_run != NULL ? describe_run() : label;
+}
+
+void run_label_from(const char *(*describe)(void)) {
+    describe_run = describe;
 }
 
 const char *rc_text(long rc) {

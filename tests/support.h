@@ -63,6 +63,8 @@ const char *rc_text(long rc);
 
 /* " (seed 7)" while a run with a seed is under way, else "". */
 const char *run_label(void);
+/* Has it say what this function returns instead; NULL: as before. */
+void run_label_from(const char *(*describe)(void));
 
 /* ---- Running a body as the main task of a runtime ---- */
 

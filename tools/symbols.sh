@@ -7,6 +7,7 @@
 set -eu
 
 build=${1:-build}
+[ -f "$build/libcoir.so" ] || { echo "no libcoir.so in $build" >&2; exit 1; }
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 

@@ -10,8 +10,9 @@
  *      | r14                  |
  *      | r15                  |  <- context->sp
  *
- * The six registers are those that the System V ABI (x86-64 psABI, section 3.2.1) has a callee keep.
- * Included by C (to build the first frame, and to read a suspended one) and by nothing else. */
+ * The six registers are those that the System V ABI (x86-64 psABI, section 3.2.1) has a callee
+ * keep. Included by C (to build the first frame, and to read a suspended one) and by nothing else.
+ */
 #ifndef COIR_ARCH_X86_64_FRAME_H
 #define COIR_ARCH_X86_64_FRAME_H
 

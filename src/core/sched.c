@@ -57,8 +57,8 @@ static struct coir__task *pick(struct coir__runtime *rt) {
         return &rt->loop;
     if (rt->random == 0 && rt->chooser.choose == NULL)
         return take_ready(rt, 0);
-    unsigned count = 0;
-    for (const struct coir__task *task = rt->ready; task != &rt->loop && count < PICK_AMONG;
+    unsigned count = 1;
+    for (const struct coir__task *task = rt->ready->next; task != &rt->loop && count < PICK_AMONG;
          task = task->next)
         count++;
     if (rt->chooser.choose == NULL)
@@ -190,7 +190,7 @@ static void look_around(struct coir__runtime *rt) {
             break_deadlock(rt);
             return;
         }
-        if (timeout > 0 && coir__stacks_trim(&rt->stacks))
+        if ((timeout > 0 || rt->virtual_now != 0) && coir__stacks_trim(&rt->stacks))
             timeout = 0; /* and the next batch, if nothing comes up meanwhile */
     }
     if (timeout > 0 || rt->io_waiting > 0 || rt->offload_jobs > 0)

@@ -24,22 +24,30 @@ static void print(const char *text) {
     (void)!write(STDERR_FILENO, text, strlen(text));
 }
 
-static void print_number(uint64_t number) {
+static void print_number(uint64_t number, unsigned base) {
     char digits[24];
     char *place = digits + sizeof digits;
     *--place = '\0';
     do {
-        *--place = (char)('0' + number % 10);
-        number /= 10;
+        *--place = "0123456789abcdef"[number % base];
+        number /= base;
     } while (number != 0);
     print(place);
 }
 
 static void report_overflow(const struct coir__task *task) {
-    print("coir: fatal: stack overflow in task '");
-    print(task->name[0] != '\0' ? task->name : "(unnamed)");
-    print("': it used more than its ");
-    print_number(task->shadow.size_bytes);
+    print("coir: fatal: stack overflow in task ");
+    if (task->name[0] != '\0') {
+        print("'");
+        print(task->name);
+        print("'");
+    } else {
+        print("(unnamed, entry function at 0x");
+        print_number((uint64_t)(uintptr_t)task->fn, 16);
+        print(")");
+    }
+    print(": it used more than its ");
+    print_number(task->shadow.size_bytes, 10);
     print(" bytes; give it more with coir_spawn_with(.stack_size_bytes = ...), or all tasks with "
           "coir_options\n");
 }

@@ -10,8 +10,8 @@
 
 #include "coir/offload.h"
 
-#define ABANDONED_MAX 64 /* threads that may hang in jobs left behind before they hold up others   \
-                          */
+/* Threads that may hang in jobs left behind before they hold up others. */
+#define ABANDONED_MAX 64
 
 struct coir__offload {
     pthread_mutex_t lock;

@@ -430,15 +430,15 @@ TASK_TEST(core_runtime, a_sleep_is_a_timer) {
     return 0;
 }
 
-static int sleep_a_millisecond(UNUSED void *arg) {
-    return coir_sleep(COIR_MS(1));
+static int sleep_50_milliseconds(UNUSED void *arg) {
+    return coir_sleep(COIR_MS(50));
 }
 
 TASK_TEST_REAL(core_runtime, statistics_count_switches_polls_and_stacks) {
     COIR_SCOPE(s);
     const coir_stats before = stats();
     for (int i = 0; i < 10; i++)
-        check_rc(coir_spawn(&s, sleep_a_millisecond, NULL), 0);
+        check_rc(coir_spawn(&s, sleep_50_milliseconds, NULL), 0);
     check(stats().stacks_mapped >= 10);
     check_rc(coir_scope_close(&s, 0), 0);
     const coir_stats after = stats();

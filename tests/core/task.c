@@ -686,7 +686,8 @@ static int round_upward(UNUSED void *arg) {
     check_nearest();
     check_int(fesetround(FE_UPWARD), 0);
     const struct thirds upward = {.narrow = third(), .wide = wide_third()};
-    check(upward.narrow > nearest.narrow || upward.wide > nearest.wide);
+    /* Valgrind keeps the control words, but divides to the nearest all the same. */
+    check(upward.narrow > nearest.narrow || upward.wide > nearest.wide || on_valgrind());
     for (int i = 0; i < 5; i++) {
         check_rc(coir_yield(), 0);
         check_rc(coir_sleep(COIR_MS(1)), 0);

@@ -1,9 +1,9 @@
 /* Cases L: threads, descriptors, the clock, the end of the run; each test is named after its number
  * in the list of cases that trio's and asyncio's own tests assert.
  *
- * L04 and L06, a thread that is abandoned by its task, hold for look-ups of names, which nothing can
- * stop: see resolve.c. A job of the user's that has begun is always waited for (L03), so that what
- * it works on can not go away under it. */
+ * L04 and L06, a thread that is abandoned by its task, hold for look-ups of names, which nothing
+ * can stop: see resolve.c. A job of the user's that has begun is always waited for (L03), so that
+ * what it works on can not go away under it. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -39,7 +39,8 @@ static void await_job(void) {
         check_rc(coir_sleep(COIR_US(200)), 0);
 }
 
-/* The task does not return before its thread is done with it. L07: the thread finds out by asking. */
+/* The task does not return before its thread is done with it. L07: the thread finds out by asking.
+ */
 static int waits_for_thread(UNUSED void *arg) {
     int rc = (int)READING;
     COIR_SCOPE(s);

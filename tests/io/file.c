@@ -437,7 +437,8 @@ static int write_lines(void *arg) {
     char line[64];
     memset(line, writer->letter, sizeof line);
     for (int i = 0; i < 50; i++)
-        check_rc(coir_pwrite(writer->fd, line, sizeof line, (writer->letter - 'a') * 3200 + i * 64), 64);
+        check_rc(coir_pwrite(writer->fd, line, sizeof line, (writer->letter - 'a') * 3200 + i * 64),
+                 64);
     return coir_close(writer->fd);
 }
 

@@ -627,9 +627,8 @@ int faulty_accept(int fd, struct sockaddr *from, socklen_t *size, int flags) {
 }
 
 TASK_TEST(io_net, connections_that_fail_are_passed_over) {
-    static const int errors[] = {ECONNABORTED, EPROTO,      ENETDOWN,     ENOPROTOOPT,
-                                 EHOSTDOWN,    ENONET,      EHOSTUNREACH, ENETUNREACH,
-                                 EPERM,        EINTR};
+    static const int errors[] = {ECONNABORTED, EPROTO,       ENETDOWN,    ENOPROTOOPT, EHOSTDOWN,
+                                 ENONET,       EHOSTUNREACH, ENETUNREACH, EPERM,       EINTR};
     address_text at;
     const int listener = listen_at("127.0.0.1:0", at);
     for (size_t i = 0; i < COUNT_OF(errors); i++) {
@@ -690,7 +689,8 @@ static int have_a_turn(void *arg) {
     return 0;
 }
 
-/* A policy of the system's may refuse every accept; then too the others run, and a deadline cuts. */
+/* A policy of the system's may refuse every accept; then too the others run, and a deadline cuts.
+ */
 TASK_TEST_REAL(io_net, an_accept_that_always_fails_keeps_nobody_from_running) {
     address_text at;
     const int listener = listen_at("127.0.0.1:0", at);

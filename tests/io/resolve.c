@@ -1,4 +1,5 @@
-/* Names: what getaddrinfo says becomes addresses or errors, and what happens to a look-up that is cut.
+/* Names: what getaddrinfo says becomes addresses or errors, and what happens to a look-up that is
+ * cut.
  *
  * getaddrinfo is this file's own for names that end in ".test", so that no name server is asked and
  * a look-up takes as long as the test wants; for all others it is the system's. That works
@@ -129,8 +130,8 @@ TASK_TEST(io_resolve, what_can_go_wrong_has_a_number) {
     static const struct {
         int error, expected;
     } errors[] = {
-        {EAI_NONAME, -ENOENT}, {EAI_NODATA, -ENOENT},       {EAI_AGAIN, -EHOSTUNREACH},
-        {EAI_MEMORY, -ENOMEM}, {EAI_FAIL, -EHOSTUNREACH},   {EAI_SYSTEM, -ENFILE},
+        {EAI_NONAME, -ENOENT},  {EAI_NODATA, -ENOENT},     {EAI_AGAIN, -EHOSTUNREACH},
+        {EAI_MEMORY, -ENOMEM},  {EAI_FAIL, -EHOSTUNREACH}, {EAI_SYSTEM, -ENFILE},
         {-9999, -EHOSTUNREACH}, {EAI_ADDRFAMILY, -ENOENT},
     };
     for (size_t i = 0; i < COUNT_OF(errors); i++) {

@@ -1,4 +1,5 @@
-/* The contract of src/poll/poll.h, checked on the backend that is compiled in, without a runtime. */
+/* The contract of src/poll/poll.h, checked on the backend that is compiled in, without a runtime.
+ */
 #include "poll/poll.h"
 
 #include <fcntl.h>
