@@ -339,6 +339,8 @@ ssize_t coir_writev(int fd, const struct iovec *parts, int count) {
 }
 
 int coir_read_exact(int fd, void *buffer, size_t size_bytes, size_t *done) {
+    if (done != NULL)
+        *done = 0;
     if (buffer == NULL && size_bytes > 0)
         return -EINVAL;
     size_t count = 0;
@@ -360,6 +362,8 @@ int coir_read_exact(int fd, void *buffer, size_t size_bytes, size_t *done) {
 }
 
 int coir_write_all(int fd, const void *buffer, size_t size_bytes, size_t *done) {
+    if (done != NULL)
+        *done = 0;
     if (buffer == NULL && size_bytes > 0)
         return -EINVAL;
     size_t count = 0;
