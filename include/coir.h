@@ -3,6 +3,8 @@
 #define COIR_H
 
 #include "coir/base.h"
+#include "coir/channel.h"
+#include "coir/combine.h"
 #include "coir/context.h"
 #include "coir/debug.h"
 #include "coir/io.h"
@@ -10,6 +12,8 @@
 #include "coir/offload.h"
 #include "coir/runtime.h"
 #include "coir/scope.h"
+#include "coir/select.h"
+#include "coir/sync.h"
 #include "coir/task.h"
 
 #endif

@@ -70,15 +70,20 @@ struct coir_scope {
     struct coir__task *coir__owner;
     coir_scope *coir__outer, *coir__inner; /* other scopes of the same task */
     struct coir__link coir__children;
-    size_t coir__live;                /* children not yet ended */
-    struct coir_waiter *coir__closer; /* the owner, waiting in close */
-    coir_time coir__due;              /* earliest deadline that reaches inside */
-    struct coir__timer coir__timer;   /* its own deadline */
-    struct coir__record *coir__records;
+    size_t coir__live;                  /* children not yet ended */
+    struct coir_waiter *coir__closer;   /* the owner, waiting in close */
+    coir_time coir__due;                /* earliest deadline that reaches inside */
+    struct coir__timer coir__timer;     /* its own deadline */
+    struct coir__record *coir__records; /* of tasks spawned with a handle */
     const char *coir__name;
     size_t coir__error_count, coir__error_capacity;
     coir_error *coir__more_errors;
     coir_error coir__errors[COIR_SCOPE_ERRORS];
+
+    /* For coir_next; set once there are records. */
+    size_t coir__expected;           /* how many of them have not ended */
+    struct coir__link coir__untold;  /* those that have, and were not told of */
+    struct coir__link coir__nexters; /* tasks waiting to be told */
 };
 
 /* Opens a zeroed scope in the calling task, inside the scope that is innermost there. Never parks,

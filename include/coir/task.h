@@ -28,6 +28,8 @@ typedef struct coir_spawn_options {
     size_t arg_size_bytes;   /* copy that many bytes from arg onto the new stack, and pass the
                                 address of the copy; at most a quarter of the stack. Default: pass
                                 arg itself */
+    int *result;             /* where to put what it returns; must stay in place until then, as all
+                                does that lives as long as the scope. Default: nowhere */
     bool own_fp_environment; /* give it its own floating-point control words (rounding mode and so
                                 on), beginning with the spawner's. Costs every switch of this
                                 runtime a little while such a task lives */
@@ -59,6 +61,34 @@ COIR_API COIR_MUST_CHECK int coir_join(coir_task task, int *rc);
  * a shielded scope). If it then ends with -ECANCELED, that is no failure in its scope; a real error
  * still is. Never waits. Returns whether it was alive and not cancelled before. */
 COIR_API bool coir_task_cancel(coir_task task);
+
+typedef struct coir_done coir_done;
+
+/* Private: somebody who shall be told when a task ends. */
+struct coir__watch {
+    struct coir__link link; /* in the task's record; next is NULL while it watches none */
+    void (*ended)(struct coir__watch *watch, int rc);
+};
+
+/* A call to be made when a task ends. Set `fn` and `arg`; the memory stays the caller's, and in
+ * place until the call was made or coir_done_remove has taken it back. */
+struct coir_done {
+    void (*fn)(coir_task task, int rc, void *arg); /* rc: what the task returned */
+    void *arg;
+
+    coir_task coir__task; /* private, as the next one */
+    struct coir__watch coir__watch;
+};
+
+/* Has done->fn called once, when the task ends, before anybody who waits for it runs: on the ending
+ * task's stack, as its last act. It must not wait, which would hold up all who wait for the task.
+ * Calls of one task are made in the order they were asked for. If the task has ended, it is called
+ * at once, by the caller. Never parks. Errors: -EINVAL done or its fn is NULL, or the call is still
+ * to be made; -ESRCH as coir_join; -EPERM outside the runtime. */
+COIR_API COIR_MUST_CHECK int coir_task_on_done(coir_task task, coir_done *done);
+
+/* Takes it back. Whether it was still to be made. Zeroed memory and NULL: false. Never parks. */
+COIR_API bool coir_done_remove(coir_done *done);
 
 /* Whether it has ended. A stale handle: true. */
 COIR_API bool coir_task_done(coir_task task);

@@ -57,7 +57,7 @@ static void apply_options(struct coir__runtime *rt, const coir_options *options)
     rt->offload_threads =
         options->offload_threads != 0 ? options->offload_threads : OFFLOAD_THREADS_DEFAULT;
     rt->virtual_now = options->virtual_clock ? VIRTUAL_START : 0;
-    rt->random = options->seed;
+    rt->random = rt->draws = options->seed;
     rt->chooser = coir__next_chooser;
     coir__next_chooser = (struct coir__chooser){.choose = NULL};
     rt->careful = options->seed != 0 || rt->chooser.choose != NULL || COIR_DEBUG;

@@ -45,11 +45,27 @@
 /* What a handle points to. Lives in the task's block, or, for a task spawned with a handle, in a
  * pool of the runtime until its scope closes. Its memory stays readable as long as the runtime. */
 struct coir__record {
-    uint64_t generation;       /* of the handle; 0 when free */
-    struct coir__task *task;   /* NULL once it has ended */
-    struct coir__link joiners; /* struct joiner, in their frames */
-    struct coir__record *next; /* in its scope's list, or the free list */
+    uint64_t generation;        /* of the handle; 0 when free */
+    struct coir__task *task;    /* NULL once it has ended */
+    struct coir__link watchers; /* struct coir__watch: those who shall know of its end */
+    struct coir__record *next;  /* in its scope's list, or the free list */
+    struct coir__link
+        untold; /* in its scope's list of those ended that coir_next has yet to tell */
     int result;
+};
+
+/* A task's wait for a channel, in the channel's list of senders or of receivers. */
+struct coir__offer {
+    struct coir__link link;
+    void *item;                  /* where it lies, or where to put it */
+    struct coir__select *select; /* whose case this is; NULL: of a call of its own, in the seat */
+};
+
+/* Room for the wait of a call that has no frame meanwhile, because it ends in a jump into the
+ * switch. */
+struct coir__seat {
+    struct coir__offer offer;
+    coir_waiter wait;
 };
 
 struct coir__task {
@@ -60,7 +76,10 @@ struct coir__task {
     coir_waiter *wait;       /* non-NULL exactly while parked */
     coir_scope *scope;       /* innermost open scope of its own, or NULL */
     int saved_errno;
-    int budget; /* descriptor calls it may still make before it has to yield */
+    int budget;              /* calls it may still make without a wait before it has to yield */
+    struct coir__lock *held; /* what it locked and has to unlock; NULL on a stack never used, and
+                                when it ends */
+    struct coir__seat seat;
 
     coir_scope *home;          /* the scope it was spawned into */
     struct coir__link sibling; /* in home's children */
@@ -68,6 +87,7 @@ struct coir__task {
     coir_fn fn;
     void *arg;
     struct coir__record *record; /* &own, or one from the pool */
+    int *result;                 /* where else to put the result, or NULL */
     struct coir__record own;
     struct coir__task *visit; /* work list of coir__refresh */
     struct coir__locals *locals;
@@ -93,6 +113,8 @@ struct coir__task {
 _Noreturn void coir__task_exit(struct coir__task *self, int rc);
 /* Spawns without looking at the scope's state. */
 int coir__spawn(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_options *options);
+/* The record a handle names, or NULL if it is stale, foreign or zeroed, or there is no runtime. */
+struct coir__record *coir__record_find(coir_task handle);
 /* Gives a chain of records back to the pool. */
 void coir__records_free(coir_scope *scope);
 /* What to call a task in a message: its name, or its entry function. Returns `out`. */
@@ -107,6 +129,7 @@ struct coir__offload;
  * below `count`, which is at least 2. How tests enumerate schedules. */
 struct coir__chooser {
     unsigned (*choose)(void *context, unsigned count);
+    void (*before)(void *context); /* each pick; may fire timers and look at descriptors. Or NULL */
     void *context;
 };
 /* For the next run on this thread. */
@@ -125,6 +148,7 @@ struct coir__runtime {
     long careful_left; /* turn_left while careful */
     long turn_budget;  /* switches the present turn began with */
     uint64_t random;   /* state of the seeded pick; 0 without seed */
+    uint64_t draws;    /* state of coir__draw */
     struct coir__chooser chooser;
     struct coir_fp fp; /* the floating-point words of tasks without their own */
 
@@ -180,6 +204,9 @@ void coir__loop(struct coir__runtime *rt);
 struct coir__task *coir__next_slow(struct coir__runtime *rt, struct coir__task *self);
 /* Begins or ends a reason to be careful. */
 void coir__careful(struct coir__runtime *rt, int change);
+/* A number below `count`, which is at least 2, for a choice that shall be fair: the same in every
+ * run with the same program and seed. */
+unsigned coir__draw(struct coir__runtime *rt, unsigned count);
 /* Lets the others run without checking for cancellation; ends the turn. */
 void coir__yield_turn(struct coir__runtime *rt, struct coir__task *self);
 /* The time now. */
@@ -205,6 +232,11 @@ void coir__told(struct coir__runtime *rt, struct coir__task *self);
 
 /* A child has ended with rc: runs the policy of its scope (flow/scope.c). */
 void coir__scope_ended(coir_scope *scope, const struct coir__task *child, int rc);
+/* A task spawned into the scope with a handle begins, and has ended (flow/next.c). */
+void coir__next_expect(coir_scope *scope, struct coir__record *record);
+void coir__next_ended(coir_scope *scope, struct coir__record *record);
+/* The task ends holding locks: tells those who wait for them (sync/mutex.c). */
+void coir__locks_abandon(struct coir__runtime *rt, struct coir__task *self);
 /* Opens the root scope, which no task owns (flow/scope.c). */
 void coir__scope_open_root(coir_scope *scope);
 /* A descriptor is ready (io/fd.c). */
@@ -325,6 +357,24 @@ coir__inline bool coir__unhindered(const struct coir__runtime *rt, const struct 
     return likely(self->due == COIR_NEVER) && likely(rt->turn_left > 0);
 }
 
+/* The calling task runs fn, which it was not spawned with: listings and errors shall name that. */
+coir__inline void coir__stands_for(coir_fn fn) {
+    coir__rt->current->fn = fn;
+}
+
+/* Has watch->ended(watch, rc) called once, when the task of the record, which must be alive, ends:
+ * in that task, with the link taken out. It may wake tasks and must not park. The memory is the
+ * caller's: a wait that ends otherwise removes it. */
+coir__inline void coir__watch_add(struct coir__record *record, struct coir__watch *watch) {
+    list_append(&record->watchers, &watch->link);
+}
+
+/* Takes it back; harmless where it has been called, or, zeroed, was never added. */
+coir__inline void coir__watch_remove(struct coir__watch *watch) {
+    if (list_linked(&watch->link))
+        list_take(&watch->link);
+}
+
 /* Suspends the running task, which somebody will make ready, or has made ready already. */
 coir__inline int coir__suspend(struct coir__runtime *rt, struct coir__task *self) {
     struct coir__task *const next = coir__next(rt, self);
@@ -338,6 +388,15 @@ coir__inline int coir__park(struct coir__runtime *rt, struct coir__task *self, c
     wait->coir__task = self;
     self->wait = wait;
     return coir__suspend(rt, self);
+}
+
+/* The same for a task that coir__unhindered has let through: ends in a jump into the switch. */
+coir__inline int coir__park_unhindered(struct coir__runtime *rt, struct coir__task *self,
+                                       coir_waiter *wait) {
+    rt->turn_left--;
+    wait->coir__task = self;
+    self->wait = wait;
+    return coir__switch_to(rt, self, coir__pop(rt));
 }
 
 #endif

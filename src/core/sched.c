@@ -33,8 +33,8 @@ void coir__careful(struct coir__runtime *rt, int change) {
 }
 
 /* splitmix64 */
-static uint64_t next_random(struct coir__runtime *rt) {
-    uint64_t z = rt->random += UINT64_C(0x9e3779b97f4a7c15);
+static uint64_t next_random(uint64_t *state) {
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
     return z ^ (z >> 31);
@@ -57,13 +57,21 @@ static struct coir__task *pick(struct coir__runtime *rt) {
         return &rt->loop;
     if (rt->random == 0 && rt->chooser.choose == NULL)
         return take_ready(rt, 0);
+    if (rt->chooser.before != NULL)
+        rt->chooser.before(rt->chooser.context);
     unsigned count = 1;
     for (const struct coir__task *task = rt->ready->next; task != &rt->loop && count < PICK_AMONG;
          task = task->next)
         count++;
     if (rt->chooser.choose == NULL)
-        return take_ready(rt, (unsigned)(next_random(rt) % count));
+        return take_ready(rt, (unsigned)(next_random(&rt->random) % count));
     return take_ready(rt, count > 1 ? rt->chooser.choose(rt->chooser.context, count) : 0);
+}
+
+unsigned coir__draw(struct coir__runtime *rt, unsigned count) {
+    if (rt->chooser.choose != NULL)
+        return rt->chooser.choose(rt->chooser.context, count);
+    return (unsigned)((next_random(&rt->draws) >> 32) * count >> 32);
 }
 
 /* The floating-point control words of the one who stops and the one who goes on. */

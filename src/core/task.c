@@ -19,7 +19,7 @@ struct coir__slab {
 /* One task waiting in coir_join. */
 struct joiner {
     coir_waiter wait;
-    struct coir__link link;
+    struct coir__watch watch;
     int rc; /* what the task joined returned; filled in by its end */
 };
 
@@ -56,8 +56,7 @@ void coir__records_free(coir_scope *scope) {
     }
 }
 
-/* The record a handle names, or NULL if it is stale, foreign or zeroed, or there is no runtime. */
-static struct coir__record *look_up(coir_task handle) {
+struct coir__record *coir__record_find(coir_task handle) {
     const struct coir__runtime *const rt = coir__rt;
     if (rt == NULL || (handle.coir__generation ^ rt->generation) >> COIR_GENERATION_BITS != 0)
         return NULL;
@@ -192,15 +191,14 @@ coir__inline int spawn(coir_scope *scope, coir_fn fn, void *arg,
             coir__stack_give(&rt->stacks, task);
             return -ENOMEM;
         }
-        record->next = scope->coir__records;
-        scope->coir__records = record;
+        coir__next_expect(scope, record);
         *options->task =
             (coir_task){.coir__record = record, .coir__generation = rt->generation + 1};
     }
     record->generation = ++rt->generation;
     record->task = task;
     record->result = -EINPROGRESS;
-    list_init(&record->joiners);
+    list_init(&record->watchers);
 
     task->value = 0;
     task->wait = NULL;
@@ -211,6 +209,7 @@ coir__inline int spawn(coir_scope *scope, coir_fn fn, void *arg,
     task->fn = fn;
     task->arg = arg;
     task->record = record;
+    task->result = options != NULL ? options->result : NULL;
     task->cancelled = task->told = task->own_fp = false;
     task->effective = scope->coir__effective;
     task->due = task->effective ? COIR_CUT : scope->coir__due;
@@ -243,12 +242,13 @@ int coir__spawn(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_optio
 
 /* ---- Death ---- */
 
-static void wake_joiners(struct coir__runtime *rt, struct coir__record *record) {
-    while (!list_empty(&record->joiners)) {
-        struct joiner *const joiner = list_entry(record->joiners.next, struct joiner, link);
-        list_take(&joiner->link);
-        joiner->rc = record->result;
-        coir__wake(rt, &joiner->wait, 0);
+/* One by one from the head, because each may remove others. */
+static void tell_watchers(struct coir__record *record) {
+    while (!list_empty(&record->watchers)) {
+        struct coir__watch *const watch =
+            list_entry(record->watchers.next, struct coir__watch, link);
+        list_take(&watch->link);
+        watch->ended(watch, record->result);
     }
 }
 
@@ -272,20 +272,26 @@ _Noreturn void coir__task_exit(struct coir__task *self, int rc) {
     if (unlikely(rt == NULL))
         coir__fatal("%s returned in a forked child; call exec or _exit there",
                     coir__task_label(self, label, sizeof label));
+    struct coir__record *const record = self->record;
+    record->result = rc;
+    record->task = NULL;
+    if (self->result != NULL)
+        *self->result = rc;
+    tell_watchers(record);
     if (unlikely(self->scope != NULL))
         coir__fatal("%s returned with a scope still open; close it with coir_scope_close on every "
                     "path, or declare it with COIR_SCOPE",
                     coir__task_label(self, label, sizeof label));
-    struct coir__record *const record = self->record;
-    record->result = rc;
-    record->task = NULL;
-    wake_joiners(rt, record);
+    if (unlikely(self->held != NULL))
+        coir__locks_abandon(rt, self);
     if (record == &self->own)
         record->generation = 0;
+    else
+        coir__next_ended(self->home, record);
     if (unlikely(self->locals != NULL))
         release_locals(self->locals);
     list_take(&self->sibling);
-    coir__scope_ended(self->home, self, rc);
+    coir__scope_ended(self->home, self, record->result); /* a watcher may have changed it */
     rt->alive--;
     if (unlikely(self->own_fp || !self->guarded)) {
         if (self->own_fp)
@@ -338,15 +344,21 @@ int coir_spawn_with(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_o
 }
 
 static bool cut_join(coir_waiter *wait) {
-    list_take(&((struct joiner *)(void *)wait)->link);
+    coir__watch_remove(&((struct joiner *)(void *)wait)->watch);
     return true;
+}
+
+static void end_join(struct coir__watch *watch, int rc) {
+    struct joiner *const joiner = list_entry(watch, struct joiner, watch);
+    joiner->rc = rc;
+    coir__wake(coir__rt, &joiner->wait, 0);
 }
 
 int coir_join(coir_task task, int *rc) {
     struct coir__runtime *const rt = coir__rt;
     if (rt == NULL)
         return coir__outside();
-    struct coir__record *const record = look_up(task);
+    struct coir__record *const record = coir__record_find(task);
     if (record == NULL)
         return -ESRCH;
     if (record->task == rt->current)
@@ -354,9 +366,10 @@ int coir_join(coir_task task, int *rc) {
     if (record->task != NULL)
         COIR_TRY(coir__check(rt, rt->current));
     struct joiner joiner = {.wait = {.cut = cut_join, .what = "join", .object = record->task},
+                            .watch = {.ended = end_join},
                             .rc = record->result};
     if (record->task != NULL) {
-        list_append(&record->joiners, &joiner.link);
+        coir__watch_add(record, &joiner.watch);
         COIR_TRY(coir__park(rt, rt->current, &joiner.wait));
     }
     if (rc != NULL)
@@ -365,7 +378,7 @@ int coir_join(coir_task task, int *rc) {
 }
 
 bool coir_task_cancel(coir_task task) {
-    const struct coir__record *const record = look_up(task);
+    const struct coir__record *const record = coir__record_find(task);
     if (record == NULL || record->task == NULL || record->task->cancelled)
         return false;
     record->task->cancelled = true;
@@ -374,12 +387,12 @@ bool coir_task_cancel(coir_task task) {
 }
 
 bool coir_task_done(coir_task task) {
-    const struct coir__record *const record = look_up(task);
+    const struct coir__record *const record = coir__record_find(task);
     return record == NULL || record->task == NULL;
 }
 
 int coir_task_result(coir_task task) {
-    const struct coir__record *const record = look_up(task);
+    const struct coir__record *const record = coir__record_find(task);
     return record != NULL ? record->result : -ESRCH;
 }
 
@@ -396,7 +409,7 @@ coir_task coir_self(void) {
 
 /* The living task a handle names; NULL and *rc otherwise. */
 static struct coir__task *living(coir_task task, int *rc) {
-    const struct coir__record *const record = look_up(task);
+    const struct coir__record *const record = coir__record_find(task);
     *rc = coir__rt == NULL ? coir__outside() : -ESRCH;
     return record != NULL ? record->task : NULL;
 }
@@ -523,10 +536,7 @@ int coir_park(coir_waiter *wait) {
     struct coir__task *const self = rt->current;
     if (!coir__unhindered(rt, self))
         return park_slow(rt, self, wait);
-    rt->turn_left--;
-    wait->coir__task = self;
-    self->wait = wait;
-    return coir__switch_to(rt, self, coir__pop(rt));
+    return coir__park_unhindered(rt, self, wait);
 }
 
 int coir_unpark(coir_waiter *wait, int value) {

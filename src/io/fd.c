@@ -50,7 +50,10 @@ void coir__fd_wake(struct coir__runtime *rt, struct coir__fd_wait *wait, int val
         return;
     wait->parked = false;
     rt->io_waiting--;
-    coir__wake(rt, &wait->wait, value);
+    if (wait->fired != NULL)
+        wait->fired(wait, value);
+    else
+        coir__wake(rt, &wait->wait, value);
 }
 
 void coir__fd_event(void *context, uint64_t token, unsigned events) {
@@ -66,11 +69,15 @@ void coir__fd_event(void *context, uint64_t token, unsigned events) {
         coir__fd_wake(rt, entry->writer, 0);
 }
 
+void coir__fd_unlink(struct coir__fd_wait *wait) {
+    if (wait->parked)
+        coir__rt->io_waiting--;
+    wait->parked = false;
+    coir__fd_done(wait);
+}
+
 bool coir__fd_cut(coir_waiter *wait) {
-    struct coir__fd_wait *const mine = (struct coir__fd_wait *)(void *)wait;
-    mine->parked = false;
-    coir__rt->io_waiting--;
-    coir__fd_done(mine);
+    coir__fd_unlink((struct coir__fd_wait *)(void *)wait);
     return true;
 }
 
@@ -79,6 +86,23 @@ void coir__fd_done(struct coir__fd_wait *wait) {
         wait->fd->reader = NULL;
     if (wait->fd->writer == wait)
         wait->fd->writer = NULL;
+}
+
+int coir__fd_link(struct coir__runtime *rt, int fd, struct coir__fd *entry,
+                  struct coir__fd_wait *wait) {
+    if (!entry->registered) {
+        const uint64_t token = (uint64_t)entry->generation << 32 | (uint32_t)fd;
+        COIR_TRY(coir__poll_add(&rt->poller, fd, token));
+        entry->registered = true;
+    }
+    wait->fd = entry;
+    wait->parked = true;
+    if (wait->directions & COIR_POLL_READ)
+        entry->reader = wait;
+    if (wait->directions & COIR_POLL_WRITE)
+        entry->writer = wait;
+    rt->io_waiting++;
+    return 0;
 }
 
 int coir__fd_wait_for(struct coir__runtime *rt, int fd, struct coir__fd *entry,
@@ -90,22 +114,12 @@ int coir__fd_wait_for(struct coir__runtime *rt, int fd, struct coir__fd *entry,
         coir__told(rt, self);
         return -ECANCELED;
     }
-    if (!entry->registered) {
-        COIR_TRY(coir__poll_add(&rt->poller, fd, (uint64_t)generation << 32 | (uint32_t)fd));
-        entry->registered = true;
-    }
+    COIR_TRY(coir__fd_link(rt, fd, entry, wait));
     if (wait->wait.cut == NULL)
         wait->wait.cut = coir__fd_cut;
     wait->wait.object = entry;
     wait->wait.number = fd;
     wait->wait.numbered = true;
-    wait->fd = entry;
-    wait->parked = true;
-    if (wait->directions & COIR_POLL_READ)
-        entry->reader = wait;
-    if (wait->directions & COIR_POLL_WRITE)
-        entry->writer = wait;
-    rt->io_waiting++;
     self->budget = COIR_IO_BUDGET;
     const int rc = coir__park(rt, self, &wait->wait);
     if (rc < 0)
@@ -405,7 +419,7 @@ ssize_t coir_pwrite(int fd, const void *buffer, size_t size_bytes, off_t offset)
 
 /* ---- Poll ---- */
 
-static int ready_events(int fd, int events) {
+int coir__fd_ready(int fd, int events) {
     const int found = sys_poll_now(fd, (short)((events & COIR_READABLE ? POLLIN : 0) |
                                                (events & COIR_WRITABLE ? POLLOUT : 0)));
     if (found < 0)
@@ -427,11 +441,10 @@ int coir_poll(int fd, int events) {
                                  .fd = entry,
                                  .directions = (events & COIR_READABLE ? COIR_POLL_READ : 0U) |
                                                (events & COIR_WRITABLE ? COIR_POLL_WRITE : 0U)};
-    if ((events & COIR_READABLE && entry->reader != NULL) ||
-        (events & COIR_WRITABLE && entry->writer != NULL))
+    if (coir__fd_taken(entry, wait.directions))
         return -EBUSY;
     int found;
-    while ((found = ready_events(fd, events)) == 0) {
+    while ((found = coir__fd_ready(fd, events)) == 0) {
         found = coir__fd_wait_for(rt, fd, entry, &wait);
         if (found < 0)
             break;

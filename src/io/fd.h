@@ -27,6 +27,8 @@ struct coir__fd_wait {
     struct coir__fd *fd;
     unsigned directions; /* COIR_POLL_READ, COIR_POLL_WRITE */
     bool parked;
+    /* What a wake does if it is not simply to make the task ready. */
+    void (*fired)(struct coir__fd_wait *wait, int value);
 };
 
 struct coir__fd {
@@ -74,6 +76,14 @@ int coir__fd_close(struct coir__runtime *rt, int fd);
 int coir__fd_wait_for(struct coir__runtime *rt, int fd, struct coir__fd *entry,
                       struct coir__fd_wait *wait);
 void coir__fd_done(struct coir__fd_wait *wait);
+/* The two ends of that: puts the record into the entry, ready to be woken, or fails with an error
+ * of the poller; and takes it out, woken or not. For a task that parks on something else (select).
+ */
+int coir__fd_link(struct coir__runtime *rt, int fd, struct coir__fd *entry,
+                  struct coir__fd_wait *wait);
+void coir__fd_unlink(struct coir__fd_wait *wait);
+/* Asks the system which of `events` (COIR_READABLE, COIR_WRITABLE) hold now. */
+int coir__fd_ready(int fd, int events);
 /* Wakes it if it is parked; harmless otherwise, and for NULL. */
 void coir__fd_wake(struct coir__runtime *rt, struct coir__fd_wait *wait, int value);
 /* The `cut` of a wait that has none of its own. */
@@ -85,6 +95,12 @@ ssize_t coir__file_transfer(struct coir__runtime *rt, int fd, struct coir__fd *e
 
 /* A descriptor was closed: accepts that wait for one try again (net.c). */
 void coir__accept_retry(struct coir__runtime *rt);
+
+/* Whether a call in one of the directions is in progress. */
+coir__inline bool coir__fd_taken(const struct coir__fd *entry, unsigned directions) {
+    return (directions & COIR_POLL_READ && entry->reader != NULL) ||
+           (directions & COIR_POLL_WRITE && entry->writer != NULL);
+}
 
 /* One attempt at a system call on a descriptor: its result, or -EAGAIN if it would block. */
 typedef ssize_t coir__attempt(int fd, const struct coir__fd *entry, void *context);

@@ -1,11 +1,14 @@
-/* CASES.md, section C: waiting for one call with a time limit, by a scope with a deadline around
- * the call. Each test bears the number of its case. */
+/* CASES.md, section C: waiting for one call with a time limit, in the caller's own task
+ * (coir_timeout) and in one of its own (a scope with a deadline). Each test bears the number of its
+ * case. */
 #include "support.h"
 
 SUITE(cases_c);
 
-/* Runs fn(arg) as a task of its own within a time limit. */
-static int wait_for(coir_time limit, coir_fn fn, void *arg) {
+/* Runs fn(arg) within a time limit, in some task. */
+typedef int wait_for_fn(coir_time limit, coir_fn fn, void *arg);
+
+static int in_own_task(coir_time limit, coir_fn fn, void *arg) {
     COIR_SCOPE(s, .deadline = coir_after(limit));
     coir_task task;
     int rc = 0;
@@ -13,6 +16,16 @@ static int wait_for(coir_time limit, coir_fn fn, void *arg) {
     const int joined = coir_join(task, &rc);
     return coir_scope_close(&s, joined < 0 ? joined : rc);
 }
+
+/* A test that is run with each of them as `wait_for`. */
+#define WAIT_FOR_TEST(name)                                                                        \
+    static void name(wait_for_fn *wait_for);                                                       \
+    TASK_TEST_SEEDS(cases_c, name) {                                                               \
+        name(coir_timeout);                                                                        \
+        name(in_own_task);                                                                         \
+        return 0;                                                                                  \
+    }                                                                                              \
+    static void name(wait_for_fn *wait_for)
 
 static int finish_at_once(void *arg) {
     ++*(int *)arg;
@@ -39,13 +52,12 @@ static int ignore_the_first_cut(void *arg) {
     return clean_up_for_30_ms(arg);
 }
 
-TASK_TEST_SEEDS(cases_c, C01_it_does_not_return_before_the_task_ends) {
+WAIT_FOR_TEST(C01_it_does_not_return_before_the_task_ends) {
     int done = 0;
     const coir_time began = coir_now();
     check_rc(wait_for(COIR_MS(10), ignore_the_first_cut, &done), -ETIMEDOUT);
     check_int(done, 1);
     check_int(coir_now() - began, COIR_MS(40));
-    return 0;
 }
 
 TASK_TEST_SEEDS(cases_c, C02_what_is_done_already_is_returned) {
@@ -66,7 +78,7 @@ static int note_start_then_wait(void *arg) {
     return coir_sleep(COIR_SEC(1));
 }
 
-TASK_TEST_SEEDS(cases_c, C03_without_any_time_the_body_still_runs_and_is_cut) {
+WAIT_FOR_TEST(C03_without_any_time_the_body_still_runs_and_is_cut) {
     int started = 0;
     const coir_time began = coir_now();
     check_rc(wait_for(0, note_start_then_wait, &started), -ETIMEDOUT);
@@ -74,7 +86,6 @@ TASK_TEST_SEEDS(cases_c, C03_without_any_time_the_body_still_runs_and_is_cut) {
     check_rc(wait_for(-1, note_start_then_wait, &started), -ETIMEDOUT);
     check_int(started, 2);
     check_int(coir_now(), began);
-    return 0;
 }
 
 TASK_TEST_SEEDS(cases_c, C04_a_running_task_has_ended_before_timedout_is_returned) {
@@ -89,46 +100,48 @@ TASK_TEST_SEEDS(cases_c, C04_a_running_task_has_ended_before_timedout_is_returne
     return 0;
 }
 
-TASK_TEST_SEEDS(cases_c, C05_without_a_limit_the_plain_result) {
+WAIT_FOR_TEST(C05_without_a_limit_the_plain_result) {
     int done = 0;
     check_rc(wait_for(COIR_NEVER, finish_after_10_ms, &done), 12);
     check_int(done, 1);
-    return 0;
 }
 
-TASK_TEST(cases_c, C06_a_result_that_was_there_first_wins) {
+WAIT_FOR_TEST(C06_a_result_that_was_there_first_wins) {
     int done = 0;
     check_rc(wait_for(COIR_MS(10) + 1, finish_after_10_ms, &done), 12);
     check_rc(wait_for(COIR_MS(10) - 1, finish_after_10_ms, &done), -ETIMEDOUT);
     check_int(done, 1);
-    return 0;
 }
 
-TASK_TEST_SEEDS(cases_c, C08_shielded_cleanup_is_waited_for) {
+WAIT_FOR_TEST(C08_shielded_cleanup_is_waited_for) {
     int done = 0;
     const coir_time began = coir_now();
     check_rc(wait_for(COIR_MS(10), clean_up_for_30_ms, &done), -ETIMEDOUT);
     check_int(done, 1);
     check_int(coir_now() - began, COIR_MS(40));
-    return 0;
 }
+
+struct long_wait {
+    wait_for_fn *wait_for;
+    int done;
+};
 
 static int wait_long_for_cleanup(void *arg) {
-    return wait_for(COIR_SEC(5), clean_up_for_30_ms, arg);
+    struct long_wait *const wait = arg;
+    return wait->wait_for(COIR_SEC(5), clean_up_for_30_ms, &wait->done);
 }
 
-TASK_TEST_SEEDS(cases_c, C10_cancelling_the_waiter_cancels_the_callee_and_waits_for_it) {
-    int done = 0;
+WAIT_FOR_TEST(C10_cancelling_the_waiter_cancels_the_callee_and_waits_for_it) {
+    struct long_wait wait = {.wait_for = wait_for};
     coir_task task;
     COIR_SCOPE(s);
-    check_rc(coir_spawn_task(&s, wait_long_for_cleanup, &done, &task), 0);
+    check_rc(coir_spawn_task(&s, wait_long_for_cleanup, &wait, &task), 0);
     check_rc(coir_sleep(COIR_MS(10)), 0);
     check(coir_task_cancel(task));
     check_rc(coir_join(task, NULL), 0);
     check_rc(coir_task_result(task), -ECANCELED);
-    check_int(done, 1);
+    check_int(wait.done, 1);
     check_rc(coir_scope_close(&s, 0), 0);
-    return 0;
 }
 
 TASK_TEST_SEEDS(cases_c, C12_a_limit_on_joining_lets_the_joined_run) {

@@ -1,5 +1,5 @@
 /* CASES.md, section K: cancel scopes. Each test bears the number of its case. K15 is a program that
- * must die: tests/fatal.c. K27 and K28 (a start that reports back) wait for channels or events. */
+ * must die: tests/fatal.c. */
 #include "support.h"
 
 SUITE(cases_k);
@@ -312,6 +312,92 @@ TASK_TEST_SEEDS(cases_k, K25_body_and_child_crash) {
     check_int(coir_scope_errors(&s, errors, COUNT_OF(errors)), 2);
     check_rc(errors[0].rc, -EPROTO);
     check_rc(errors[1].rc, -EIO);
+    return 0;
+}
+
+/* A body for coir_start: gets ready for 10 ms, says `value` unless negative, works for 10 ms. */
+struct service {
+    int value, result;
+    int said; /* what coir_started returned */
+    int works;
+};
+
+static int serve(void *arg) {
+    struct service *const service = arg;
+    COIR_TRY(coir_sleep(COIR_MS(10)));
+    if (service->value >= 0) {
+        service->said = coir_started(service->value);
+        COIR_TRY(coir_sleep(COIR_MS(10)));
+        service->works++;
+    }
+    return service->result;
+}
+
+TASK_TEST_SEEDS(cases_k, K27_start_returns_when_the_child_is_ready_with_its_value) {
+    struct service service = {.value = 7};
+    const coir_time began = coir_now();
+    COIR_SCOPE(s);
+    check_rc(coir_start(&s, serve, &service, NULL), 7);
+    check_int(coir_now() - began, COIR_MS(10));
+    check_int(service.works, 0);
+    check_rc(coir_scope_close(&s, 0), 0);
+    check_int(service.works, 1);
+    return 0;
+}
+
+TASK_TEST_SEEDS(cases_k, K27_an_error_before_comes_out_of_start) {
+    struct service service = {.value = -1, .result = -EPROTO};
+    COIR_SCOPE(s);
+    check_rc(coir_start(&s, serve, &service, NULL), -EPROTO);
+    check_rc(coir_scope_close(&s, 0), 0);
+    return 0;
+}
+
+TASK_TEST_SEEDS(cases_k, K27_an_error_after_comes_out_of_the_scope) {
+    struct service service = {.value = 1, .result = -EPROTO};
+    COIR_SCOPE(s);
+    check_rc(coir_start(&s, serve, &service, NULL), 1);
+    check_rc(coir_scope_close(&s, 0), -EPROTO);
+    return 0;
+}
+
+TASK_TEST_SEEDS(cases_k, K27_an_exit_without_started_is_an_error) {
+    struct service service = {.value = -1};
+    COIR_SCOPE(s);
+    check_rc(coir_start(&s, serve, &service, NULL), -EPROTO);
+    check_rc(coir_scope_close(&s, 0), 0);
+    return 0;
+}
+
+static int say_it_twice(void *arg) {
+    check_rc(coir_started(1), 0);
+    *(int *)arg = coir_started(2);
+    return 0;
+}
+
+TASK_TEST_SEEDS(cases_k, K27_a_second_started_is_rejected) {
+    int second = 0;
+    COIR_SCOPE(s);
+    check_rc(coir_start(&s, say_it_twice, &second, NULL), 1);
+    check_rc(coir_scope_close(&s, 0), 0);
+    check_rc(second, -EALREADY);
+    return 0;
+}
+
+static int start_after_its_cut(void *arg) {
+    const int rc = coir_sleep(COIR_SEC(1));
+    *(int *)arg = coir_started(1);
+    return rc;
+}
+
+TASK_TEST_SEEDS(cases_k, K28_start_cancelled_before_started_cancels_the_child) {
+    int said = 0;
+    COIR_SCOPE(s);
+    COIR_SCOPE(limit, .deadline = coir_after(COIR_MS(10)));
+    check_rc(coir_start(&s, start_after_its_cut, &said, NULL), -ECANCELED);
+    check_rc(said, -ECANCELED); /* no effect: start does not return its value */
+    check_rc(coir_scope_close(&limit, -ECANCELED), -ETIMEDOUT);
+    check_rc(coir_scope_close(&s, 0), 0);
     return 0;
 }
 

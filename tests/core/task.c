@@ -104,6 +104,24 @@ TASK_TEST_SEEDS(core_task, a_copied_argument_is_the_tasks_own) {
     return 0;
 }
 
+TASK_TEST_SEEDS(core_task, a_result_is_put_where_the_spawner_says) {
+    struct job jobs[] = {JOB(20, 3), JOB(10, -EPROTO), JOB(30, 1)};
+    int results[COUNT_OF(jobs)] = {7, 7, 7};
+    COIR_SCOPE(s);
+    for (size_t i = 0; i < COUNT_OF(jobs); i++)
+        check_rc(coir_spawn_with(&s, do_job, &jobs[i],
+                                 &(const coir_spawn_options){.result = &results[i]}),
+                 0);
+    check_rc(coir_sleep(COIR_MS(5)), 0);
+    for (size_t i = 0; i < COUNT_OF(jobs); i++)
+        check_int(results[i], 7); /* not before the end */
+    check_rc(coir_scope_close(&s, 0), -EPROTO);
+    check_rc(results[0], -ECANCELED);
+    check_rc(results[1], -EPROTO);
+    check_rc(results[2], -ECANCELED);
+    return 0;
+}
+
 TASK_TEST(core_task, an_argument_is_at_most_a_quarter_of_the_stack) {
     static char large[64 * 1024];
     coir_spawn_options options = {.stack_size_bytes = 64 * 1024, .arg_size_bytes = 16 * 1024};

@@ -495,8 +495,13 @@ static int check_duplicate(bool release) {
     int old[2], new[2];
     ends_open(ENDS_UNIX, old);
     const int number = old[0], duplicate = dup(old[0]);
+    struct reading before = {.fd = old[0]};
+    COIR_SCOPE(s);
+    start(&s, read_some, &before); /* its wait is what registers it */
+    settle();
     raw_write(old[1], "before");
     settle();
+    check_str(before.text, "before");
     if (release) {
         check_rc(coir_release(old[0]), 0);
         close(old[0]);
@@ -507,11 +512,10 @@ static int check_duplicate(bool release) {
     check_int(new[0], number);
 
     struct reading fresh = {.fd = new[0]};
-    COIR_SCOPE(s);
     start(&s, read_some, &fresh);
     settle();
     check_stale(old[1], new, &fresh);
-    check_int(raw_drain(duplicate), strlen("beforestale"));
+    check_int(raw_drain(duplicate), strlen("stale"));
     check_rc(coir_scope_close(&s, 0), 0);
     close(duplicate);
     ends_close(new);
