@@ -12,7 +12,8 @@ here=$(cd "$(dirname "$program")" && pwd) || exit 1
 reports=$here/reports
 results=$here/check.tap
 known=$here/known-leaks
-rm -rf "$reports" "$results"
+schedules=$here/schedules
+rm -rf "$reports" "$results" "$schedules"
 mkdir -p "$reports"
 
 # Criterion loses its copy of the --output option. Nothing else is forgiven.
@@ -46,6 +47,12 @@ status=$?
 
 # Valgrind says "--1234-- WARNING: unhandled syscall" where it answers ENOSYS: that is no error.
 find "$reports" -name 'report.*' -exec sed -i '/^--[0-9]*-- /d' {} +
+# What tests/laws has explored: a line a scenario, the number of its schedules first.
+if [ -f "$schedules" ]; then
+    sort -k2 "$schedules"
+    awk '{ n += $1 } END { print "laws: " NR " scenarios, " n " schedules explored" }' "$schedules"
+fi
+
 find "$reports" -type f -size 0 -exec rm {} +
 if [ -n "$(ls "$reports")" ]; then
     cat "$reports"/* >&2
