@@ -68,9 +68,11 @@ SOURCES  := $(filter-out src/poll/%,$(wildcard src/*/*.c)) src/poll/$(POLLER).c 
             $(wildcard arch/$(ARCH)/*.S)
 TESTS    := $(filter-out tests/fatal/%,$(wildcard tests/*.c tests/*/*.c))
 CODE     := $(wildcard include/*.h include/*/*.h arch/*/*.h \
-                       $(foreach d,src tests examples bench,$(d)/*.[ch] $(d)/*/*.[ch]))
+                       $(foreach d,src tests examples bench, \
+                           $(d)/*.[ch] $(d)/*/*.[ch] $(d)/*/*/*.[ch]))
 FATAL    := $(call programs,tests/fatal/*.c)
 EXAMPLES := $(call programs,examples/*.c)
+PATTERNS := $(call programs,examples/patterns/*.c)
 BENCHES  := $(call programs,bench/*.c)
 STATIC   := $(BUILD)/libcoir.a
 SHARED   := $(BUILD)/libcoir.so.$(VERSION)
@@ -120,13 +122,14 @@ $(BUILD)/obj/examples/%.o: INCLUDES := -Iinclude
 $(BUILD)/obj/tests/%.o: INCLUDES += -Itests
 
 $(EXAMPLES): $(call objects,$(wildcard examples/lib/*.c))
+$(PATTERNS): $(call objects,$(wildcard examples/patterns/lib/*.c))
 $(BENCHES): $(call objects,$(wildcard bench/lib/*.c))
-$(EXAMPLES) $(BENCHES) $(FATAL): $(BUILD)/%: $(BUILD)/obj/%.o $(STATIC)
+$(EXAMPLES) $(PATTERNS) $(BENCHES) $(FATAL): $(BUILD)/%: $(BUILD)/obj/%.o $(STATIC)
 	echo "  ld    $@"
 	mkdir -p $(@D)
 	$(LINK)
 
-examples: $(EXAMPLES)
+examples: $(EXAMPLES) $(PATTERNS)
 
 demo: $(BUILD)/examples/scrape
 	$<
@@ -142,7 +145,8 @@ found = $(or $(shell pkg-config $(1) $(2) 2>/dev/null),$(3))
 TEST_OBJECTS := $(call objects,$(TESTS))
 
 $(TEST_OBJECTS): private EXTRA = $(call found,--cflags,criterion libunwind) \
-                                 -DCOIR_BUILD_DIR='"$(abspath $(BUILD))"'
+                                 -DCOIR_BUILD_DIR='"$(abspath $(BUILD))"' \
+                                 -DCOIR_SOURCE_DIR='"$(CURDIR)"'
 $(TEST_OBJECTS): | deps
 $(CHECK): private EXTRA = $(call found,--libs,criterion,-lcriterion) \
                           $(call found,--libs,libunwind,-lunwind) -lm
@@ -151,7 +155,7 @@ $(CHECK): $(TEST_OBJECTS) $(STATIC) $(BUILD)/test-sources
 	mkdir -p $(@D)
 	$(LINK)
 
-tests: all $(EXAMPLES) $(FATAL) $(CHECK)
+tests: all $(EXAMPLES) $(PATTERNS) $(FATAL) $(CHECK)
 
 check: tests
 	sh tools/check.sh $(CHECK) -j$(JOBS) --filter '$(FILTER)'
@@ -174,7 +178,8 @@ lint:
 	    -D__linux__ -D__$(ARCH)__ $(INCLUDES) $(filter-out tests/%,$(filter %.c,$(CODE)))
 
 tidy = printf '%s\n' $(1) | xargs -P $(JOBS) -I FILE clang-tidy --quiet $(2) FILE -- \
-           -std=gnu11 -D_GNU_SOURCE -DCOIR_BUILD_DIR='""' $(INCLUDES) -Itests
+           -std=gnu11 -D_GNU_SOURCE -DCOIR_BUILD_DIR='""' -DCOIR_SOURCE_DIR='""' \
+           $(INCLUDES) -Itests
 
 clean:
 	rm -rf $(BUILD)
