@@ -8,16 +8,11 @@
 
 #include "lib/bench.h"
 
-static void check(const char *what, int rc) {
-    if (rc < 0)
-        bench_die(what, rc);
-}
-
 static void without_deadline(uint64_t count, void *arg) {
     (void)arg;
     for (; count != 0; --count) {
         COIR_SCOPE(scope);
-        check("coir_scope_close", coir_scope_close(&scope, 0));
+        bench_check("coir_scope_close", coir_scope_close(&scope, 0));
     }
 }
 
@@ -25,7 +20,7 @@ static void far_deadline(uint64_t count, void *arg) {
     const coir_time *deadline = arg;
     for (; count != 0; --count) {
         COIR_SCOPE(scope, .deadline = *deadline);
-        check("coir_scope_close", coir_scope_close(&scope, 0));
+        bench_check("coir_scope_close", coir_scope_close(&scope, 0));
     }
 }
 
@@ -33,7 +28,7 @@ static void deadline_from_clock(uint64_t count, void *arg) {
     (void)arg;
     for (; count != 0; --count) {
         COIR_SCOPE(scope, .deadline = coir_after(COIR_SEC(30)));
-        check("coir_scope_close", coir_scope_close(&scope, 0));
+        bench_check("coir_scope_close", coir_scope_close(&scope, 0));
     }
 }
 
@@ -70,6 +65,6 @@ static int app(void *arg) {
 int main(int argc, char **argv) {
     bench_pin("BENCH_CPU");
     for (int i = 1; i < argc; ++i)
-        check(argv[i], coir_run(app, argv[i]));
+        bench_check(argv[i], coir_run(app, argv[i]));
     return 0;
 }

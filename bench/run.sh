@@ -2,9 +2,9 @@
 # Runs the benchmark: sh bench/run.sh BUILD_DIR/bench
 #
 # A subject of a measure is a program MEASURE-SUBJECT in that folder. Those of bench/ are there
-# already; those of bench/peers/ are built here, each where its library is installed. For each
-# measure and case the subjects take turns, one process a figure, so that a slow stretch of the
-# machine hits all of them alike. Every figure goes to results.tsv in the folder, and table.awk
+# already; those of bench/peers/ are built here, each where its library or compiler is installed.
+# For each measure and case the subjects take turns, one process a figure, so that a slow stretch of
+# the machine hits all of them alike. Every figure goes to results.tsv in the folder, and table.awk
 # makes the table. A program that exits with 77 cannot run here and has said why; any other failure
 # fails the run at its end.
 #
@@ -18,6 +18,7 @@ CFLAGS=${CFLAGS:--O2 -g}
 results=$dir/results.tsv
 errors=$dir/errors
 notes=$dir/notes
+cache=$(cd "$dir" && pwd)/go-cache
 failed=0
 
 # measure, rounds, cases
@@ -27,6 +28,10 @@ switch   15 chain callers loops
 yield    15 2 2-mixed 1000 1000-mixed
 spawn    15 1 100 1-handle 100-handle
 deadline 15 none 0 1000 clock
+channel  15 pingpong-0 pingpong-1 stream-1 stream-64
+select   15 4 4-senders
+mutex    15 mutex mutex-handed semaphore semaphore-handed
+gather   15 10 1000
 memory   9  100000 1000000
 echo     9  64 1000
 END
@@ -36,17 +41,42 @@ note() {
     echo "$*" >>"$notes"
 }
 
+# Whether this run takes a measure.
+wanted() {
+    case " ${MEASURE:-$1} " in *" $1 "*) return 0 ;; esac
+    return 1
+}
+
 # ---- Before the run ----
 
+build_c_peer() {
+    libraries=$(sed -n 's/.*Link with: *//p' "$1")
+    # shellcheck disable=SC2086 # flags are words
+    $CC -std=gnu11 -D_GNU_SOURCE -fno-omit-frame-pointer -pthread $CFLAGS -o "$2" "$1" \
+        "$here"/lib/*.c $libraries 2>"$errors" && return
+    note "not measured: ${2##*/}: it does not build here${libraries:+ (needs $libraries)}"
+}
+
+build_go_peer() {
+    if ! command -v go >/dev/null; then
+        note "not measured: ${2##*/}: needs go"
+        return
+    fi
+    GOCACHE=${GOCACHE:-$cache} go build -o "$2" "$1" "$here/peers/bench.go" 2>"$errors" && return
+    note "not measured: ${2##*/}: it does not build here: $(tail -n 1 "$errors")"
+}
+
+# Those of the measures that are wanted.
 build_peers() {
-    for source in "$here"/peers/*.c; do
-        name=$(basename "$source" .c)
-        libraries=$(sed -n 's/.*Link with: *//p' "$source")
-        rm -f "$dir/$name"
-        # shellcheck disable=SC2086 # flags are words
-        $CC -std=gnu11 -D_GNU_SOURCE -fno-omit-frame-pointer -pthread $CFLAGS -o "$dir/$name" \
-            "$source" "$here"/lib/*.c $libraries 2>"$errors" && continue
-        note "not measured: $name: it does not build here${libraries:+ (needs $libraries)}"
+    for source in "$here"/peers/*-*; do
+        name=${source##*/}
+        program=$dir/${name%.*}
+        rm -f "$program"
+        wanted "${name%%-*}" || continue
+        case $name in
+        *.go) build_go_peer "$source" "$program" ;;
+        *.c) build_c_peer "$source" "$program" ;;
+        esac
     done
 }
 
@@ -67,6 +97,7 @@ describe_machine() {
     echo "governor  $(cat "$governor" 2>/dev/null || echo unknown)"
     echo "kernel    $(uname -srm)"
     echo "compiler  $($CC --version | head -n 1), $CFLAGS"
+    command -v go >/dev/null && echo "go        $(go env GOVERSION)"
     echo "pinned    subjects to CPU $BENCH_CPU, load to CPU $BENCH_CPU_LOAD"
 }
 
@@ -138,11 +169,6 @@ count_system_calls() {
             attempt echo "${program##*-}" sh "$here/syscalls.sh" "$dir" "$case" "$program"
         done
     done
-}
-
-wanted() {
-    case " ${MEASURE:-$1} " in *" $1 "*) return 0 ;; esac
-    return 1
 }
 
 : >"$results"

@@ -23,18 +23,13 @@ static int child(void *arg) {
     return 0;
 }
 
-static void check(const char *what, int rc) {
-    if (rc < 0)
-        bench_die(what, rc);
-}
-
 static void plain_batches(uint64_t count, void *arg) {
     const struct batch *batch = arg;
     for (; count != 0; --count) {
         COIR_SCOPE(scope);
         for (size_t i = 0; i < batch->children; ++i)
-            check("coir_spawn", coir_spawn(&scope, child, NULL));
-        check("coir_scope_close", coir_scope_close(&scope, 0));
+            bench_check("coir_spawn", coir_spawn(&scope, child, NULL));
+        bench_check("coir_scope_close", coir_scope_close(&scope, 0));
     }
 }
 
@@ -44,10 +39,10 @@ static void handle_batches(uint64_t count, void *arg) {
     for (; count != 0; --count) {
         COIR_SCOPE(scope);
         for (size_t i = 0; i < batch->children; ++i)
-            check("coir_spawn_task", coir_spawn_task(&scope, child, NULL, &tasks[i]));
+            bench_check("coir_spawn_task", coir_spawn_task(&scope, child, NULL, &tasks[i]));
         for (size_t i = 0; i < batch->children; ++i)
-            check("coir_join", coir_join(tasks[i], NULL));
-        check("coir_scope_close", coir_scope_close(&scope, 0));
+            bench_check("coir_join", coir_join(tasks[i], NULL));
+        bench_check("coir_scope_close", coir_scope_close(&scope, 0));
     }
 }
 
@@ -68,6 +63,6 @@ static int app(void *arg) {
 int main(int argc, char **argv) {
     bench_pin("BENCH_CPU");
     for (int i = 1; i < argc; ++i)
-        check(argv[i], coir_run(app, argv[i]));
+        bench_check(argv[i], coir_run(app, argv[i]));
     return 0;
 }

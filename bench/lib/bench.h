@@ -50,6 +50,12 @@ void bench_report(const char *name, const char *unit, double value);
 /* Ends the program: with a message, and the error if it is not 0 (either sign). */
 void bench_die(const char *what, int error) __attribute__((noreturn));
 
+/* Ends the program if `rc` is an error. Inline: it stands in loops that are measured. */
+BENCH_INLINE void bench_check(const char *what, int rc) {
+    if (__builtin_expect(rc < 0, 0))
+        bench_die(what, rc);
+}
+
 /* Parses the number at the start of `text`; `*rest` is what follows it. Dies if there is none. */
 size_t bench_number(const char *text, const char **rest);
 

@@ -1,0 +1,83 @@
+// What the peers in Go share: the twin of lib/bench.h. One processor, one core, the same warm-up
+// and the same length of a run, the same line a figure.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+const runTime = 20 * time.Millisecond // shortest run that counts
+
+func die(format string, args ...interface{}) {
+	fmt.Fprintf(os.Stderr, format+"\n", args...)
+	os.Exit(1)
+}
+
+// pin puts the process on the core that BENCH_CPU names. Go's runtime has started threads before
+// main, and counted the cores; so it begins anew, where all that is inherited.
+func pin() {
+	runtime.GOMAXPROCS(1)
+	text := os.Getenv("BENCH_CPU")
+	if text == "" {
+		return
+	}
+	cpu, err := strconv.Atoi(text)
+	if err != nil || cpu < 0 || cpu >= 1024 {
+		die("BENCH_CPU: %s", text)
+	}
+	var set [1024 / 64]uint64
+	set[cpu/64] = 1 << (cpu % 64)
+	runtime.LockOSThread()
+	_, _, errno := syscall.RawSyscall(syscall.SYS_SCHED_SETAFFINITY, 0, unsafe.Sizeof(set),
+		uintptr(unsafe.Pointer(&set)))
+	if errno != 0 {
+		fmt.Fprintln(os.Stderr, "BENCH_CPU:", errno) // still worth having, only noisier
+	}
+	os.Unsetenv("BENCH_CPU")
+	die("exec: %v", syscall.Exec("/proc/self/exe", os.Args, os.Environ()))
+}
+
+func timed(op func(count int), count int) time.Duration {
+	start := time.Now()
+	op(count)
+	return time.Since(start)
+}
+
+// perOp is bench_ns: nanoseconds one operation takes.
+func perOp(op func(count int)) float64 {
+	count := 16
+	took := timed(op, count)
+	for took < runTime {
+		wanted := int(int64(count)*int64(runTime+runTime/4)/(int64(took)+1)) + 1
+		if wanted > count*8 {
+			wanted = count * 8
+		}
+		count = wanted
+		took = timed(op, count)
+	}
+	for {
+		took = timed(op, count)
+		if took >= runTime {
+			return float64(took) / float64(count)
+		}
+		count += count / 2
+	}
+}
+
+func report(name string, value float64) {
+	fmt.Printf("%s\tns\t%.3f\n", name, value)
+}
+
+// eachCase calls measure with every argument of the program.
+func eachCase(measure func(name string)) {
+	pin()
+	for _, name := range os.Args[1:] {
+		measure(name)
+	}
+}
