@@ -14,6 +14,10 @@ Test(fatal, scopes_closed_out_of_order) {
     check_fatal("out_of_order", NULL, SIGABRT, "coir: fatal: ", "'tangled'", "'whole'", "'part'");
 }
 
+Test(fatal, a_task_that_ends_holding_a_mutex_of_its_own_frame) {
+    check_fatal("held_local_mutex", NULL, SIGABRT, "coir: fatal: ", "'forgetful'", "mutex");
+}
+
 Test(fatal, a_context_that_returns) {
     const program_result *const result =
         run_program((const char *const[]){"tests/fatal/context_returns", NULL});

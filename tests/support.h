@@ -93,6 +93,13 @@ void run_task_seeds(coir_fn body, void *arg);
 #define TASK_TEST_REAL(suite, name)                                                                \
     TASK_TEST__(suite, name, check_rc(run_task_real(BODY__, NULL), 0))
 #define TASK_TEST_SEEDS(suite, name) TASK_TEST__(suite, name, run_task_seeds(BODY__, NULL))
+/* For bodies that call without_memory. Skipped outside the task: skipped in it, Criterion leaks. */
+#define TASK_TEST_BARE(suite, name)                                                                \
+    TASK_TEST__(suite, name, {                                                                     \
+        if (with_sanitizer() || on_valgrind())                                                     \
+            cr_skip("the tool needs the address space that this test takes away");                 \
+        check_rc(run_task(BODY__, NULL), 0);                                                       \
+    })
 #define TASK_TEST__(suite, name, run)                                                              \
     static int suite##_##name##_body(void *);                                                      \
     Test(suite, name) {                                                                            \
@@ -142,8 +149,8 @@ coir_time real_now(void);
 
 /* n, or a fiftieth of it under Valgrind or a sanitizer, where each step costs that much more. */
 size_t scaled(size_t n);
-/* Runs fn(arg) with no more address space to be had, and returns what it returned. Not with a
- * sanitizer, which needs some for itself. */
+/* Runs fn(arg) with no more address space to be had, and returns what it returned. In a
+ * TASK_TEST_BARE: a sanitizer or Valgrind needs some for itself. */
 int without_memory(coir_fn fn, void *arg);
 bool on_valgrind(void);
 bool with_sanitizer(void);

@@ -9,8 +9,9 @@
  * Those who wait are served first come, first served, and nobody who comes later, by a try-call
  * either, gets in before them. A call that fails has had no effect: the item of a send is still the
  * sender's, the item of a receive is still in the channel. After its creation a channel allocates
- * nothing. It belongs to the runtime that created it. Errors common to all calls but destroy:
- * -EPERM outside the runtime; -EINVAL for NULL, or a channel of another runtime. */
+ * nothing. It belongs to the runtime that created it; once that has ended it can only be destroyed.
+ * Errors common to all calls but destroy: -EPERM outside the runtime; -EINVAL for NULL, or a
+ * channel of another runtime. */
 #ifndef COIR_CHANNEL_H
 #define COIR_CHANNEL_H
 

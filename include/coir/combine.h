@@ -92,7 +92,10 @@ COIR_API COIR_MUST_CHECK int coir_wait(const coir_task *tasks, size_t n, coir_wh
 /* Waits for the next end of a task in the scope, among those spawned with a handle: each is told
  * once, in the order in which they ended, whether they were joined or not. Stores its handle in
  * *task and what it returned in *rc (each may be NULL). When several tasks wait, the first is told
- * first. Returns 0; -ENOENT all have ended and been told; -EINVAL the scope is NULL or not open. */
+ * first. A failure that cancels the scope is told to one who waits; the next call is cut, so to
+ * hear of all let the scope supervise. Returns 0; -ENOENT all have ended
+ * and been told; -EDEADLK only the caller's own end is left; -EINVAL the scope is NULL or not
+ * open. */
 COIR_API COIR_MUST_CHECK int coir_next(coir_scope *scope, coir_task *task, int *rc);
 
 COIR_END_DECLS

@@ -4,7 +4,7 @@
  * One task may read and one may write it at a time; a second gets -EBUSY. Each call first checks
  * for cancellation (-ECANCELED, no effect), then tries the system call, and parks only if that says
  * it would block. Regular files, which no poller can wait for, are read and written on the offload
- * pool where the page cache cannot serve them at once.
+ * pool where the page cache cannot serve them at once, by any number of tasks at a time.
  *
  * Errors common to all: -ECANCELED; -EBADF the descriptor is not known, or was closed by
  * coir_close meanwhile; -EBUSY another task is at it in the same direction; -EPERM outside the
@@ -31,7 +31,8 @@ COIR_API COIR_MUST_CHECK int coir_adopt(int fd);
 COIR_API int coir_release(int fd);
 
 /* Wakes the tasks that wait for the descriptor with -EBADF, then closes it. Never parks, is not
- * stopped by cancellation. Errors: -EBADF not known; -EIO and the like from close itself (the
+ * stopped by cancellation. A regular file on which a thread is at work is closed when that is done,
+ * and what it does then counts. Errors: -EBADF not known; -EIO and the like from close itself (the
  * descriptor is gone all the same); -EPERM outside the runtime. */
 COIR_API int coir_close(int fd);
 

@@ -24,9 +24,8 @@ typedef enum coir_case_kind {
     COIR_CASE_NONE, /* never happens: a case that is switched off, as by zeroed memory */
     COIR_CASE_SEND, /* the item at `from` goes into `channel` */
     COIR_CASE_RECV, /* an item goes from `channel` to `into` */
-    COIR_CASE_FD,  /* `fd` becomes ready for one of `events`: reading or writing is up to the caller
-                    */
-    COIR_CASE_TASK /* `task` has ended */
+    COIR_CASE_FD,   /* `fd` is ready for one of `events`: what to do about it is the caller's */
+    COIR_CASE_TASK  /* `task` has ended */
 } coir_case_kind;
 
 /* One of the things waited for. May be used again, also with its fields changed, once the select
@@ -35,7 +34,8 @@ typedef struct coir_case {
     coir_case_kind kind;
     /* The next two are set for the case that happened, and undefined for the others. */
     int rc;     /* 0, or what the call would have returned: -EPIPE, for a channel that is closed;
-                   -EBADF or -EBUSY, for a descriptor; -ESRCH or -EDEADLK, for a task */
+                   -EBADF, -EBUSY or an error of the poller, for a descriptor; -ESRCH or
+                   -EDEADLK, for a task */
     int result; /* the events that hold; what the task returned */
     union {
         coir_channel *channel;

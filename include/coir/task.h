@@ -70,8 +70,8 @@ struct coir__watch {
     void (*ended)(struct coir__watch *watch, int rc);
 };
 
-/* A call to be made when a task ends. Set `fn` and `arg`; the memory stays the caller's, and in
- * place until the call was made or coir_done_remove has taken it back. */
+/* A call to be made when a task ends. Zeroed, but for `fn` and `arg`; the memory stays the
+ * caller's, and in place until the call was made or coir_done_remove has taken it back. */
 struct coir_done {
     void (*fn)(coir_task task, int rc, void *arg); /* rc: what the task returned */
     void *arg;

@@ -3,7 +3,7 @@
 #include "core/runtime.h"
 
 struct map {
-    size_t next, end;
+    size_t next, end, done;
     int (*fn)(size_t index, void *ctx);
     void *ctx;
 };
@@ -14,6 +14,7 @@ static int work(void *arg) {
     while (map->next < map->end) {
         COIR_TRY(coir_check()); /* after a yield too: a cancel may have come since */
         COIR_TRY(map->fn(map->next++, map->ctx));
+        map->done++;
         if (map->next < map->end)
             COIR_TRY(coir_yield());
     }
@@ -28,5 +29,6 @@ int coir_map(size_t n, size_t limit, int (*fn)(size_t index, void *ctx), void *c
     int rc = 0;
     for (size_t i = 0; i < n && i < limit && rc == 0; i++)
         rc = coir_spawn(&s, work, &map);
-    return coir_scope_close(&s, rc);
+    rc = coir_scope_close(&s, rc);
+    return rc == 0 && map.done < n ? -ECANCELED : rc; /* tasks cancelled by their handles */
 }

@@ -69,6 +69,9 @@ static int next(struct coir__runtime *rt, coir_scope *scope, struct nexter *next
     }
     if (scope->coir__expected == 0)
         return -ENOENT;
+    const struct coir__task *const self = rt->current;
+    if (scope->coir__expected == 1 && self->home == scope && self->record != &self->own)
+        return -EDEADLK; /* only its own end is left */
     list_append(&scope->coir__nexters, &nexter->link);
     return coir__park(rt, rt->current, &nexter->wait);
 }

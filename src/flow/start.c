@@ -55,8 +55,14 @@ static int wait_for(struct start *start, struct coir__task *child) {
 int coir_start(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_options *options) {
     COIR_TRY(coir_check());
     COIR_TRY(coir_spawn_with(scope, fn, arg, options));
-    struct start start = {.wait = {.cut = cut_start, .what = "a start in scope", .object = scope},
+    /* Whose it is has to be known before it is parked: a cut may come in between, and then others,
+     * the child too, may run before this does. */
+    struct start start = {.wait = {.cut = cut_start,
+                                   .what = "a start in scope",
+                                   .object = scope,
+                                   .coir__task = coir__rt->current},
                           .watch.ended = ended_before};
+    /* It is the last of the children; so no record has to be made just to find it. */
     return wait_for(&start, list_entry(scope->coir__children.prev, struct coir__task, sibling));
 }
 

@@ -27,11 +27,18 @@ coir__inline void coir__lock_take(struct coir__lock *lock, struct coir__task *ta
     task->held = lock;
 }
 
+/* Ends the program: the chain of locks a task holds is broken (mutex.c). */
+_Noreturn void coir__lock_lost(const struct coir__task *owner);
+
 /* Leaves the lock without owner. */
 static inline void coir__lock_drop(struct coir__lock *lock) {
-    struct coir__lock **place = &lock->owner->held;
-    while (*place != lock)
+    struct coir__task *const owner = lock->owner;
+    struct coir__lock **place = &owner->held;
+    while (*place != lock) {
+        if (unlikely(*place == NULL || (*place)->owner != owner))
+            coir__lock_lost(owner);
         place = &(*place)->next;
+    }
     *place = lock->next;
     lock->owner = NULL;
 }

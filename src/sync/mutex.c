@@ -28,9 +28,25 @@ static void abandon(struct coir__runtime *rt, struct coir__lock *lock) {
     }
 }
 
+coir__cold void coir__lock_lost(const struct coir__task *owner) {
+    char label[128];
+    coir__fatal("%s locked a mutex or rwlock whose memory was freed or overwritten before it was "
+                "unlocked; unlock it on every path",
+                coir__task_label(owner, label, sizeof label));
+}
+
+/* Whether the lock lies on the stack of the task itself, in a frame that is gone when it ends. */
+static bool is_on_stack_of(const struct coir__lock *lock, const struct coir__task *task) {
+    const uintptr_t low = (uintptr_t)task->shadow.low;
+    return (uintptr_t)lock >= low && (uintptr_t)lock < low + task->shadow.size_bytes;
+}
+
 void coir__locks_abandon(struct coir__runtime *rt, struct coir__task *self) {
-    while (self->held != NULL)
+    while (self->held != NULL) {
+        if (is_on_stack_of(self->held, self) || self->held->owner != self)
+            coir__lock_lost(self);
         abandon(rt, self->held);
+    }
 }
 
 /* ---- Locking ---- */

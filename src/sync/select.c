@@ -261,7 +261,9 @@ int coir_select(coir_case *cases, size_t count, unsigned flags) {
     if (may_wait)
         COIR_TRY(coir__check(rt, rt->current));
     uint64_t ready = 0;
+    bool any = false;
     for (size_t i = 0; i < count; i++) {
+        any |= cases[i].kind != COIR_CASE_NONE;
         const int can = look(rt, &cases[i]);
         if (can < 0)
             return can;
@@ -271,5 +273,7 @@ int coir_select(coir_case *cases, size_t count, unsigned flags) {
         const int index = draw(rt, cases, ready);
         return may_wait ? coir__let_others_on(rt, rt->current, index) : index;
     }
+    if (!any)
+        return -EINVAL;
     return may_wait ? wait_for_one(rt, cases, count) : -EAGAIN;
 }

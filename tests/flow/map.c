@@ -146,9 +146,7 @@ static int map_many(UNUSED void *arg) {
     return coir_map(200, 200, succeed_with_index, NULL); /* more stacks than are mapped at first */
 }
 
-TASK_TEST(flow_map, without_memory_for_its_tasks) {
-    if (with_sanitizer())
-        cr_skip("a sanitizer needs the address space that this test takes away");
+TASK_TEST_BARE(flow_map, without_memory_for_its_tasks) {
     check_rc(without_memory(map_many, NULL), -ENOMEM);
     return 0;
 }

@@ -161,9 +161,7 @@ static int race_many(void *arg) {
     return coir_race(arg, MANY, NULL);
 }
 
-TASK_TEST(flow_race, without_memory_for_all_those_started_are_cancelled) {
-    if (with_sanitizer())
-        cr_skip("a sanitizer needs the address space that this test takes away");
+TASK_TEST_BARE(flow_race, without_memory_for_all_those_started_are_cancelled) {
     struct job jobs[MANY] = {{0}};
     coir_call calls[MANY];
     for (size_t i = 0; i < MANY; i++) {
