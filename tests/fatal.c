@@ -6,7 +6,7 @@
 
 SUITE(fatal);
 
-Test(fatal, a_task_that_returns_with_an_open_scope) {
+Test(fatal, K15_a_task_that_returns_with_an_open_scope) {
     check_fatal("open_scope", NULL, SIGABRT, "coir: fatal: ", "'sloppy'", "scope", "open");
 }
 

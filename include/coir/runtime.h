@@ -36,7 +36,8 @@ typedef struct coir_options {
 } coir_options;
 
 /* Runs fn(arg) as the main task of a new runtime on this thread and returns what it returned.
- * Tasks left over in the main scope by then are cancelled and joined first.
+ * Tasks left over in the main scope by then are cancelled and joined first (and, in a library built
+ * for debugging, listed on stderr).
  * Errors: -EPERM nested inside a runtime of this thread (-ECHILD in a forked child of a task);
  * -EINVAL fn is NULL; -ENOMEM, -EMFILE, -ENFILE when the runtime cannot be set up; -EDEADLK when
  * all tasks were parked with nothing left to wake them: they are listed on stderr, and all are cut,

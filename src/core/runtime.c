@@ -130,8 +130,13 @@ static void destroy(struct coir__runtime *rt) {
 static int main_task(void *arg) {
     struct coir__runtime *const rt = arg;
     rt->main_rc = rt->main_fn(rt->main_arg);
-    if (coir__rt != NULL && rt->current->scope == NULL)
-        coir_scope_cancel(&rt->root);
+    if (coir__rt == NULL || rt->current->scope != NULL) /* which coir__task_exit will tell */
+        return rt->main_rc;
+    if (COIR_DEBUG && rt->root.coir__live > 1) {
+        coir__warn("the main task has ended while others live in its scope; they are cancelled:");
+        (void)coir__dump(rt, stderr);
+    }
+    coir_scope_cancel(&rt->root);
     return rt->main_rc;
 }
 

@@ -260,6 +260,24 @@ Test(core_runtime, work_left_in_the_main_scope_is_cancelled_and_joined) {
     }
 }
 
+static int leave_a_named_task_behind(UNUSED void *arg) {
+    static struct leftover leftover;
+    return coir_spawn_with(coir_main_scope(), sleep_and_tell, &leftover,
+                           &(const coir_spawn_options){.name = "straggler"});
+}
+
+/* Case D20. */
+Test(core_runtime, D20_work_left_behind_is_listed_in_a_build_for_debugging) {
+    const run_options options = {.leaves_work = true};
+    capture_stderr();
+    check_rc(run_task_with(leave_a_named_task_behind, NULL, &options), 0);
+#if defined(COIR_DEBUG)
+    check(strstr(captured_stderr(), "'straggler'") != NULL);
+#else
+    check_str(captured_stderr(), "");
+#endif
+}
+
 static int fail_in_the_main_scope(UNUSED void *arg) {
     static const int error = -EIO;
     check_rc(coir_spawn(coir_main_scope(), return_int, (void *)(uintptr_t)&error), 0);

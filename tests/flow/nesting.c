@@ -31,7 +31,7 @@ static int wait_in_nest(void *nest) {
     return open_all_and_wait(nest);
 }
 
-TASK_TEST(flow_nesting, a_cancel_goes_through_five_thousand_scopes_of_a_task) {
+TASK_TEST(flow_nesting, K21_a_cancel_goes_through_five_thousand_scopes_of_a_task) {
     struct nest nest = {.scopes = calloc(DEPTH, sizeof(coir_scope)), .depth = DEPTH};
     COIR_SCOPE(s);
     check_rc(coir_spawn(&s, wait_in_nest, &nest), 0);

@@ -244,7 +244,7 @@ static int leave_one_behind(UNUSED void *arg) {
 }
 
 /* Cases L04 and L06: the run ends while a thread still looks up; the thread ends later, alone. */
-Test(io_resolve, a_thread_left_behind_may_outlive_the_run) {
+Test(io_resolve, L06_a_thread_left_behind_may_outlive_the_run) {
     check_int(pipe(gate), 0);
     check_rc(run_task_real(leave_one_behind, NULL), 0);
     if (atomic_load(&slow_begun) == 0)
@@ -275,7 +275,7 @@ static int bounded(UNUSED void *arg) {
     return 0;
 }
 
-Test(io_resolve, threads_left_behind_hold_up_nobody) {
+Test(io_resolve, L04_threads_left_behind_hold_up_nobody) {
     check_int(pipe(gate), 0);
     const run_options options = {.runtime.offload_threads = 1, .real_clock = true};
     check_rc(run_task_with(bounded, NULL, &options), 0);
