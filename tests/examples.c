@@ -526,7 +526,7 @@ HTTPD_TEST(serves_curl) {
     const char *const curl = curl_path();
     if (curl == NULL) {
         end_program(&httpd, SIGTERM);
-        cr_skip("curl is not installed: a real client is not tried");
+        skip_test("curl is not installed: a real client is not tried");
     }
     char url[256], got[256];
     snprintf(url, sizeof url, "http://%s/big.bin", httpd.address);

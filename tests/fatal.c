@@ -28,7 +28,7 @@ Test(fatal, a_context_that_returns) {
 /* Under a sanitizer its own handler has the fault. */
 static void check_overflow(const char *which, const char *task) {
     if (with_sanitizer())
-        cr_skip("a sanitizer reports stack overflows itself");
+        skip_test("a sanitizer reports stack overflows itself");
     check_fatal("stack_overflow", which, SIGABRT, "coir: fatal: stack overflow in task ", task,
                 "stack_size_bytes");
 }

@@ -97,7 +97,7 @@ void run_task_seeds(coir_fn body, void *arg);
 #define TASK_TEST_BARE(suite, name)                                                                \
     TASK_TEST__(suite, name, {                                                                     \
         if (with_sanitizer() || on_valgrind())                                                     \
-            cr_skip("the tool needs the address space that this test takes away");                 \
+            skip_test("the tool needs the address space that this test takes away");               \
         check_rc(run_task(BODY__, NULL), 0);                                                       \
     })
 #define TASK_TEST__(suite, name, run)                                                              \
@@ -154,6 +154,8 @@ size_t scaled(size_t n);
 int without_memory(coir_fn fn, void *arg);
 bool on_valgrind(void);
 bool with_sanitizer(void);
+/* Ends the test as skipped, and says why. */
+void skip_test(const char *reason);
 
 /* ---- Other processes ---- */
 

@@ -42,8 +42,13 @@ valgrind)
     ;;
 esac
 
-"$program" "$@" --output=tap:"$results"
+said=$here/check.said
+mkfifo "$said.pipe" 2>/dev/null
+tee "$said" <"$said.pipe" >&2 &
+"$program" "$@" --output=tap:"$results" 2>"$said.pipe"
 status=$?
+wait
+rm -f "$said.pipe"
 
 # Valgrind says "--1234-- WARNING: unhandled syscall" where it answers ENOSYS: that is no error.
 find "$reports" -name 'report.*' -exec sed -i '/^--[0-9]*-- /d' {} +
@@ -63,4 +68,5 @@ if ! grep -v '# SKIP' "$results" 2>/dev/null | grep -Eq '^(not )?ok '; then
     echo "failed: no test was run" >&2
     status=1
 fi
+grep 'Synthesis:' "$said" >&2 # once more, so that it stands last
 exit $status

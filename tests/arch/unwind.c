@@ -200,7 +200,7 @@ static void right_body(UNUSED void *value, UNUSED void *arg) {
 
 Test(arch_unwind, each_instruction_of_the_switch_can_be_unwound) {
     if (on_valgrind())
-        cr_skip("Valgrind knows no single steps");
+        skip_test("Valgrind knows no single steps");
     const struct sigaction action = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO};
     check_int(sigaction(SIGTRAP, &action, NULL), 0);
     check_rc(coir_context_init(&left, left_stack, sizeof left_stack, left_body, NULL), 0);

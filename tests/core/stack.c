@@ -306,7 +306,7 @@ static int run_in_little_space(UNUSED void *arg) {
 
 Test(core_stack, no_room_is_an_error_of_that_spawn_alone) {
     if (on_valgrind() || with_sanitizer())
-        cr_skip("the tool needs more address space than the test leaves");
+        skip_test("the tool needs more address space than the test leaves");
     const int status = run_forked(run_in_little_space, NULL);
     check(WIFEXITED(status));
     check_int(WEXITSTATUS(status), 0);

@@ -206,7 +206,7 @@ TASK_TEST(io_address, an_interface_is_kept) {
     address_text out[1];
     const int rc = coir_resolve("[fe80::1%lo]:80", out, 1);
     if (rc < 0)
-        cr_skip("no interface called lo on this system");
+        skip_test("no interface called lo on this system");
     check_rc(rc, 1);
     check_str(out[0], "[fe80::1%lo]:80");
     return 0;

@@ -155,7 +155,7 @@ static int no_thread_to_be_had(UNUSED void *arg) {
 
 Test(cases_l, L08_a_thread_that_can_not_be_started_takes_no_place) {
     if (with_sanitizer())
-        cr_skip("a sanitizer needs the address space that this test takes away");
+        skip_test("a sanitizer needs the address space that this test takes away");
     check_rc(with_one_thread(no_thread_to_be_had), 0);
 }
 

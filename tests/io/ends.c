@@ -130,7 +130,7 @@ void raw_reset(int fd) {
 
 void no_more_descriptors(struct rlimit *before) {
     if (on_valgrind())
-        cr_skip("Valgrind keeps the limit of descriptors in a way of its own");
+        skip_test("Valgrind keeps the limit of descriptors in a way of its own");
     const int lowest = open("/dev/null", O_RDONLY);
     check(lowest >= 0);
     close(lowest);

@@ -132,7 +132,7 @@ TASK_TEST_SEEDS(io_net, a_conversation_over_ipv4) {
 
 TASK_TEST_SEEDS(io_net, a_conversation_over_ipv6) {
     if (!has_ipv6())
-        cr_skip("no IPv6 loopback address on this machine");
+        skip_test("no IPv6 loopback address on this machine");
     check_conversation("[::1]:0", true);
     return 0;
 }
@@ -970,7 +970,7 @@ TASK_TEST(io_net, datagrams_over_ipv4) {
 
 TASK_TEST(io_net, datagrams_over_ipv6) {
     if (!has_ipv6())
-        cr_skip("no IPv6 loopback address on this machine");
+        skip_test("no IPv6 loopback address on this machine");
     check_datagrams("[::1]:0");
     return 0;
 }

@@ -54,7 +54,7 @@ static int make_too_large(UNUSED void *arg) {
 
 Test(sync_channel, a_channel_too_large_for_memory_is_refused) {
     if (with_sanitizer())
-        cr_skip("a sanitizer's allocator ends the program instead of refusing");
+        skip_test("a sanitizer's allocator ends the program instead of refusing");
     check_rc(run_task(make_too_large, NULL), 0);
 }
 
