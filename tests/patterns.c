@@ -68,10 +68,20 @@ static const program_result *run_pattern(const char *name, const char *option) {
     return run_program((const char *const[]){path, option, NULL});
 }
 
+/* Nothing on stderr; but a library built for debugging lists what the main task leaves behind,
+ * which one of the programs does on purpose. */
+static void check_complaints(const char *name, const char *complaints) {
+    const char *const listing = "coir: the main task has ended while others live in its scope";
+    if (COIR_DEBUG && strcmp(name, "fire_and_forget") == 0)
+        cr_assert(strncmp(complaints, listing, strlen(listing)) == 0, "it says: %s", complaints);
+    else
+        check_str(complaints, "");
+}
+
 static void check_pattern(const char *name) {
     const char *const promised = promised_by(name);
     const program_result *const result = run_pattern(name, "--virtual");
-    check_str(result->err, "");
+    check_complaints(name, result->err);
     cr_assert(strcmp(result->out, promised) == 0, "%s --virtual prints\n%s\nnot, as promised,\n%s",
               name, result->out, promised);
     check_int(result->status, 0);

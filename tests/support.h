@@ -17,6 +17,10 @@
 
 #include <coir.h>
 
+#ifndef COIR_DEBUG
+#define COIR_DEBUG 0
+#endif
+
 #define UNUSED __attribute__((unused))
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
