@@ -42,6 +42,12 @@ static inline void list_take(struct coir__link *link) {
     link->next = link->prev = NULL;
 }
 
+/* The same for a member of which nobody will ask whether it is in a list. */
+static inline void list_unlink(struct coir__link *link) {
+    link->prev->next = link->next;
+    link->next->prev = link->prev;
+}
+
 /* Moves all members of `from`, in order, to the end of `to`; leaves `from` empty. */
 static inline void list_splice(struct coir__link *to, struct coir__link *from) {
     if (list_empty(from))

@@ -53,7 +53,7 @@ static int check_options(const coir_options *options) {
 static void apply_options(struct coir__runtime *rt, const coir_options *options) {
     rt->default_stack_size =
         options->stack_size_bytes != 0 ? options->stack_size_bytes : COIR_STACK_SIZE_DEFAULT;
-    rt->default_pool = coir__stack_pool(rt->default_stack_size);
+    rt->default_pool = coir__stack_pool(&rt->stacks, rt->default_stack_size);
     rt->offload_threads =
         options->offload_threads != 0 ? options->offload_threads : OFFLOAD_THREADS_DEFAULT;
     rt->virtual_now = options->virtual_clock ? VIRTUAL_START : 0;
@@ -209,12 +209,12 @@ int coir_stats_get(coir_stats *out) {
         return -EINVAL;
     const long left = rt->careful != 0 ? rt->careful_left : rt->turn_left;
     *out = (coir_stats){
-        .tasks_alive = rt->alive,
-        .tasks_ever = rt->spawned,
+        .tasks_alive = coir__alive(rt),
+        .tasks_ever = coir__spawned(rt),
         .switches = rt->switches + (uint64_t)(rt->turn_budget - left),
         .polls = rt->polls,
         .stacks_mapped = rt->stacks.mapped,
-        .stacks_cached = rt->stacks.cached,
+        .stacks_cached = coir__stacks_cached(&rt->stacks),
         .stacks_unguarded = rt->stacks.unguarded,
         .timers_armed = rt->wheel.armed,
         .descriptors = rt->descriptors,

@@ -43,10 +43,11 @@
 /* ---- Tasks (task.c) ---- */
 
 /* What a handle points to. Lives in the task's block, or, for a task spawned with a handle, in a
- * pool of the runtime until its scope closes. Its memory stays readable as long as the runtime. */
+ * pool of the runtime until its scope closes. Its memory stays readable as long as the runtime.
+ * A free one has no watchers and the result -EINPROGRESS, so that taking it sets neither. */
 struct coir__record {
     uint64_t generation;        /* of the handle; 0 when free */
-    struct coir__task *task;    /* NULL once it has ended */
+    struct coir__task *task;    /* NULL once it has ended; in a block always its task */
     struct coir__link watchers; /* struct coir__watch: those who shall know of its end */
     struct coir__record *next;  /* in its scope's list, or the free list */
     struct coir__link
@@ -68,6 +69,9 @@ struct coir__seat {
     coir_waiter wait;
 };
 
+/* On a stack that was never used, or whose task has ended, these are as they shall be at the next
+ * spawn: wait, scope, outermost, held and watchers (nothing), own_fp (false), own (free). Those
+ * that a spawn sets to zero stand together, so that few stores do it. */
 struct coir__task {
     coir_context context;
     struct coir__task *next; /* in the ready FIFO */
@@ -77,8 +81,7 @@ struct coir__task {
     coir_scope *scope;       /* innermost open scope of its own, or NULL */
     int saved_errno;
     int budget;              /* calls it may still make without a wait before it has to yield */
-    struct coir__lock *held; /* what it locked and has to unlock; NULL on a stack never used, and
-                                when it ends */
+    struct coir__lock *held; /* what it locked and has to unlock */
     struct coir__seat seat;
 
     coir_scope *home;          /* the scope it was spawned into */
@@ -87,23 +90,23 @@ struct coir__task {
     coir_fn fn;
     void *arg;
     struct coir__record *record; /* &own, or one from the pool */
-    int *result;                 /* where else to put the result, or NULL */
-    struct coir__record own;
-    struct coir__task *visit; /* work list of coir__refresh */
     struct coir__locals *locals;
-    bool cancelled; /* by coir_task_cancel */
-    bool effective; /* that, or home is effectively cancelled */
-    bool told;      /* it was told so by a call that returned -ECANCELED */
+    unsigned cuts_in_a_row; /* times it was told -ECANCELED since it last left a cancelled scope */
+    bool cancelled;         /* by coir_task_cancel */
+    bool told;              /* that it is cancelled, by a call that returned -ECANCELED */
+    char name[COIR_NAME_SIZE];
+    int *result;    /* where else to put the result, or NULL */
+    bool effective; /* cancelled, or home is effectively cancelled */
     bool own_fp;    /* has floating-point control words of its own */
     bool guarded;
-    unsigned cuts_in_a_row; /* times it was told -ECANCELED since it last left a cancelled scope */
+    struct coir__record own;
+    struct coir__task *visit; /* work list of coir__refresh */
 
     struct coir_fp fp;
     struct coir__shadow shadow;
+    struct coir__pool *pool;
     struct coir__arena *arena; /* NULL for the loop */
-    uint32_t slot;             /* in the arena */
-    uint32_t pool;
-    char name[COIR_NAME_SIZE];
+    size_t slot;               /* in the arena */
 };
 
 #define COIR_CUT INT64_MIN /* task->due: already cancelled */
@@ -172,15 +175,14 @@ struct coir__runtime {
     void *main_arg;
     int main_rc;
     size_t default_stack_size;
-    unsigned default_pool;
+    struct coir__pool *default_pool;
     unsigned offload_threads;
     size_t io_waiting;   /* tasks parked on descriptors */
     size_t offload_jobs; /* queued or running, whose end wakes a task */
     size_t descriptors;
     _Atomic int signalled;     /* a signal that cancels has come */
     struct coir__link starved; /* accepts waiting for a descriptor to be closed */
-    uint64_t spawned, switches, polls, scopes_left_open, cuts_ignored, accept_backoffs;
-    uint64_t alive;
+    uint64_t switches, polls, scopes_left_open, cuts_ignored, accept_backoffs;
 };
 
 #define COIR_GENERATION_BITS 44
@@ -230,8 +232,9 @@ void coir__told(struct coir__runtime *rt, struct coir__task *self);
 
 /* ---- Upcalls: what the machine asks of the layers below it ---- */
 
-/* A child has ended with rc: runs the policy of its scope (flow/scope.c). */
-void coir__scope_ended(coir_scope *scope, const struct coir__task *child, int rc);
+/* A child has ended with rc, which is a failure, or a success that may end a race: runs the policy
+ * of its scope (flow/scope.c). */
+void coir__scope_judge(coir_scope *scope, const struct coir__task *child, int rc);
 /* A task spawned into the scope with a handle begins, and has ended (flow/next.c). */
 void coir__next_expect(coir_scope *scope, struct coir__record *record);
 void coir__next_ended(coir_scope *scope, struct coir__record *record);
@@ -268,25 +271,30 @@ void coir__fault_fini(struct coir__runtime *rt);
 /* ---- Inline parts ---- */
 
 /* A task block on top of a stack of its own. NULL if there is no memory. */
-coir__inline struct coir__task *coir__stack_take(struct coir__stacks *stacks, unsigned index) {
-    struct coir__pool *const pool = &stacks->pools[index];
+coir__inline struct coir__task *coir__stack_take(struct coir__stacks *stacks,
+                                                 struct coir__pool *pool) {
     if (unlikely(pool->top == pool->first))
-        return coir__stack_make(stacks, index);
+        return coir__stack_make(stacks, pool);
     struct coir__task *const task = pool->cached[--pool->top];
-    stacks->cached--;
-    stacks->unguarded += !task->guarded;
     sanitizer_stack_reused(&task->shadow);
     return task;
 }
 
 /* Takes a stack back into the cache; the caller may still be running on it until it switches. */
-coir__inline void coir__stack_give(struct coir__stacks *stacks, struct coir__task *task) {
-    struct coir__pool *const pool = &stacks->pools[task->pool];
+coir__inline void coir__stack_give(struct coir__task *task) {
+    struct coir__pool *const pool = task->pool;
     if (unlikely(pool->top == pool->room))
         coir__stack_close_gap(pool);
     pool->cached[pool->top++] = task;
-    stacks->cached++;
-    stacks->unguarded -= !task->guarded;
+}
+
+/* How many tasks there are, and ever were: each holds a stack, and has a generation. */
+static inline size_t coir__alive(const struct coir__runtime *rt) {
+    return rt->stacks.mapped - coir__stacks_cached(&rt->stacks);
+}
+
+static inline uint64_t coir__spawned(const struct coir__runtime *rt) {
+    return rt->generation & ((UINT64_C(1) << COIR_GENERATION_BITS) - 1);
 }
 
 /* The scope the task is in. */

@@ -77,13 +77,20 @@ void coir__stacks_fini(struct coir__stacks *stacks) {
     }
 }
 
-unsigned coir__stack_pool(size_t size_bytes) {
+struct coir__pool *coir__stack_pool(struct coir__stacks *stacks, size_t size_bytes) {
     const size_t slot = size_bytes + COIR_GUARD_SIZE + sizeof(struct coir__task) +
                         (size_t)(COLOURS + 1) * COIR_CACHE_LINE;
     unsigned pool = 0;
     while (((size_t)1 << (COIR_POOL_SHIFT + pool)) < slot)
         pool++;
-    return pool;
+    return &stacks->pools[pool];
+}
+
+size_t coir__stacks_cached(const struct coir__stacks *stacks) {
+    size_t cached = 0;
+    for (unsigned i = 0; i < COIR_POOLS; i++)
+        cached += stacks->pools[i].top - stacks->pools[i].first;
+    return cached;
 }
 
 static char *slot_base(const struct coir__arena *arena, size_t slot) {
@@ -162,8 +169,10 @@ static struct coir__task *use_slot(struct coir__stacks *stacks, struct coir__are
     struct coir__task *const task =
         (struct coir__task *)(void *)(high - (block + colour) * COIR_CACHE_LINE);
     task->arena = arena;
-    task->slot = (uint32_t)slot;
-    task->pool = (uint32_t)(arena->pool - stacks->pools);
+    task->slot = slot;
+    task->pool = arena->pool;
+    task->own = (struct coir__record){.task = task, .result = -EINPROGRESS};
+    list_init(&task->own.watchers);
     task->guarded = guard_slot(stacks, arena, slot);
     task->shadow.low = low + guard_size(stacks);
     task->shadow.size_bytes = (size_t)((char *)task - (const char *)task->shadow.low);
@@ -194,8 +203,8 @@ void coir__stack_close_gap(struct coir__pool *pool) {
     pool->first = 0;
 }
 
-coir__noinline struct coir__task *coir__stack_make(struct coir__stacks *stacks, unsigned index) {
-    struct coir__pool *const pool = &stacks->pools[index];
+coir__noinline struct coir__task *coir__stack_make(struct coir__stacks *stacks,
+                                                   struct coir__pool *pool) {
     if (!reserve(pool) || (list_empty(&pool->with_clean) && !make_arena(stacks, pool)))
         return NULL;
     struct coir__arena *const arena =
@@ -205,7 +214,6 @@ coir__noinline struct coir__task *coir__stack_make(struct coir__stacks *stacks, 
         word++;
     struct coir__task *const task =
         use_slot(stacks, arena, word * 64 + (size_t)__builtin_ctzll(arena->clean_bits[word]));
-    stacks->unguarded += !task->guarded;
     sanitizer_stack_reused(&task->shadow);
     return task;
 }
@@ -216,7 +224,6 @@ static struct iovec trim_one(struct coir__stacks *stacks, struct coir__pool *poo
     struct coir__arena *const arena = task->arena;
     const size_t slot = task->slot;
     sanitizer_stack_destroyed(&task->shadow);
-    stacks->cached--;
     stacks->mapped--;
     pool->mapped--;
     arena->clean_bits[slot / 64] |= UINT64_C(1) << (slot % 64);
@@ -229,10 +236,13 @@ static struct iovec trim_one(struct coir__stacks *stacks, struct coir__pool *poo
 bool coir__stacks_trim(struct coir__stacks *stacks) {
     struct iovec ranges[TRIM_AT_ONCE];
     size_t count = 0;
+    if (stacks->mapped <= stacks->cached_max)
+        return false;
+    size_t cached = coir__stacks_cached(stacks);
     for (unsigned i = COIR_POOLS; i-- > 0;) {
         struct coir__pool *const pool = &stacks->pools[i];
-        while (stacks->cached > stacks->cached_max && count < TRIM_AT_ONCE &&
-               pool->top > pool->first)
+        for (; cached > stacks->cached_max && count < TRIM_AT_ONCE && pool->top > pool->first;
+             cached--)
             ranges[count++] = trim_one(stacks, pool);
     }
     if (count > 0)

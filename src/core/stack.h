@@ -29,21 +29,23 @@ struct coir__stacks {
     struct coir__pool pools[COIR_POOLS];
     struct coir__link arenas; /* all of them */
     size_t page_size;
-    int guard_kind;            /* enum in stack.c */
-    size_t guard_budget;       /* guards by protection that may still be made */
-    size_t cached, cached_max; /* stacks in all pools' caches */
-    size_t mapped;             /* stacks with memory, in all pools */
-    size_t unguarded;          /* in use */
+    int guard_kind;      /* enum in stack.c */
+    size_t guard_budget; /* guards by protection that may still be made */
+    size_t cached_max;   /* stacks in all pools' caches */
+    size_t mapped;       /* stacks with memory, in all pools */
+    size_t unguarded;    /* in use */
 };
 
 struct coir__task;
 int coir__stacks_init(struct coir__stacks *stacks, size_t cache_max);
 void coir__stacks_fini(struct coir__stacks *stacks);
-/* The index of the pool whose slots have room for `size_bytes` of stack. */
-unsigned coir__stack_pool(size_t size_bytes);
+/* The pool whose slots have room for `size_bytes` of stack. */
+struct coir__pool *coir__stack_pool(struct coir__stacks *stacks, size_t size_bytes);
+/* How many stacks lie in the caches of all pools. */
+size_t coir__stacks_cached(const struct coir__stacks *stacks);
 /* A task block on top of a stack that has never been used, or not since it was trimmed. NULL if
  * there is no memory. coir__stack_take looks into the cache first. */
-struct coir__task *coir__stack_make(struct coir__stacks *stacks, unsigned pool);
+struct coir__task *coir__stack_make(struct coir__stacks *stacks, struct coir__pool *pool);
 /* Moves the cache down to the start of its array: trimming has left a gap there. */
 void coir__stack_close_gap(struct coir__pool *pool);
 /* Gives the memory of stacks beyond the cache's bound back to the system, one batch. Whether there

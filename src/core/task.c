@@ -25,6 +25,13 @@ struct joiner {
 
 /* ---- Records ---- */
 
+static void free_record(struct coir__runtime *rt, struct coir__record *record) {
+    record->generation = 0;
+    record->result = -EINPROGRESS;
+    record->next = rt->records_free;
+    rt->records_free = record;
+}
+
 static struct coir__record *take_record(struct coir__runtime *rt) {
     if (rt->records_free == NULL) {
         struct coir__slab *const slab = sys_allocate(sizeof *slab);
@@ -33,19 +40,13 @@ static struct coir__record *take_record(struct coir__runtime *rt) {
         slab->next = rt->slabs;
         rt->slabs = slab;
         for (size_t i = SLAB_RECORDS; i-- > 0;) {
-            slab->records[i].next = rt->records_free;
-            rt->records_free = &slab->records[i];
+            list_init(&slab->records[i].watchers);
+            free_record(rt, &slab->records[i]);
         }
     }
     struct coir__record *const record = rt->records_free;
     rt->records_free = record->next;
     return record;
-}
-
-static void free_record(struct coir__runtime *rt, struct coir__record *record) {
-    record->generation = 0;
-    record->next = rt->records_free;
-    rt->records_free = record;
 }
 
 void coir__records_free(coir_scope *scope) {
@@ -175,12 +176,26 @@ static void apply_options(struct coir__task *task, const coir_spawn_options *opt
     }
 }
 
+/* A task for which switches take the long way begins, and ends. */
+static coir__cold void begin_with_care(struct coir__runtime *rt, const struct coir__task *task) {
+    rt->stacks.unguarded += !task->guarded;
+    coir__careful(rt, 1);
+}
+
+static coir__cold void end_with_care(struct coir__runtime *rt, struct coir__task *task) {
+    if (task->own_fp)
+        coir__fp_set(rt->fp);
+    task->own_fp = false;
+    rt->stacks.unguarded -= !task->guarded;
+    coir__careful(rt, -1);
+}
+
 coir__inline int spawn(coir_scope *scope, coir_fn fn, void *arg,
                        const coir_spawn_options *options) {
     struct coir__runtime *const rt = coir__rt;
-    unsigned pool = rt->default_pool;
+    struct coir__pool *pool = rt->default_pool;
     if (options != NULL && options->stack_size_bytes != 0)
-        pool = coir__stack_pool(options->stack_size_bytes);
+        pool = coir__stack_pool(&rt->stacks, options->stack_size_bytes);
     struct coir__task *const task = coir__stack_take(&rt->stacks, pool);
     if (unlikely(task == NULL))
         return -ENOMEM;
@@ -188,35 +203,30 @@ coir__inline int spawn(coir_scope *scope, coir_fn fn, void *arg,
     if (options != NULL && options->task != NULL) {
         record = take_record(rt);
         if (record == NULL) {
-            coir__stack_give(&rt->stacks, task);
+            coir__stack_give(task);
             return -ENOMEM;
         }
+        record->task = task;
         coir__next_expect(scope, record);
         *options->task =
             (coir_task){.coir__record = record, .coir__generation = rt->generation + 1};
     }
     record->generation = ++rt->generation;
-    record->task = task;
-    record->result = -EINPROGRESS;
-    list_init(&record->watchers);
 
-    task->value = 0;
-    task->wait = NULL;
-    task->scope = task->outermost = NULL;
     task->saved_errno = 0;
     task->budget = COIR_IO_BUDGET;
     task->home = scope;
     task->fn = fn;
     task->arg = arg;
     task->record = record;
+    task->cuts_in_a_row = 0;
+    task->cancelled = task->told = false;
+    task->name[0] = '\0';
     task->result = options != NULL ? options->result : NULL;
-    task->cancelled = task->told = task->own_fp = false;
     task->effective = scope->coir__effective;
     task->due = task->effective ? COIR_CUT : scope->coir__due;
-    task->cuts_in_a_row = 0;
-    task->name[0] = '\0';
     task->locals = rt->current->locals;
-    if (task->locals != NULL)
+    if (unlikely(task->locals != NULL))
         task->locals->references++;
     void *top = task;
     if (options != NULL) {
@@ -225,13 +235,11 @@ coir__inline int spawn(coir_scope *scope, coir_fn fn, void *arg,
             top = copy_argument(task, options->arg_size_bytes);
     }
     if (unlikely(task->own_fp || !task->guarded))
-        coir__careful(rt, 1);
+        begin_with_care(rt, task);
     task->context.sp = coir__frame_init(top, body, task);
 
     list_append(&scope->coir__children, &task->sibling);
     scope->coir__live++;
-    rt->spawned++;
-    rt->alive++;
     coir__make_ready(rt, task);
     return 0;
 }
@@ -242,14 +250,28 @@ int coir__spawn(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_optio
 
 /* ---- Death ---- */
 
-/* One by one from the head, because each may remove others. */
-static void tell_watchers(struct coir__record *record) {
+/* One by one from the head, because each may remove others, or change the result. */
+static coir__noinline void tell_watchers(struct coir__record *record) {
     while (!list_empty(&record->watchers)) {
         struct coir__watch *const watch =
             list_entry(record->watchers.next, struct coir__watch, link);
         list_take(&watch->link);
         watch->ended(watch, record->result);
     }
+}
+
+/* A record with watchers or a handle learns of its task's end; returns the result. */
+static coir__noinline int conclude(struct coir__task *self, int rc) {
+    struct coir__record *const record = self->record;
+    record->result = rc;
+    record->task = NULL;
+    tell_watchers(record);
+    const int result = record->result;
+    if (record == &self->own) {
+        record->task = self;
+        record->result = -EINPROGRESS;
+    }
+    return result;
 }
 
 /* Leaves the processor for ever. */
@@ -266,6 +288,18 @@ static _Noreturn void vanish(struct coir__runtime *rt, struct coir__task *self) 
     __builtin_unreachable();
 }
 
+coir__inline void leave_home(struct coir__runtime *rt, struct coir__task *self, int rc) {
+    coir_scope *const home = self->home;
+    list_unlink(&self->sibling);
+    if (unlikely(rc < 0) || unlikely(home->coir__policy == COIR_RACE))
+        coir__scope_judge(home, self, rc);
+    coir_waiter *const closer = home->coir__closer;
+    if (--home->coir__live == 0 && closer != NULL) {
+        home->coir__closer = NULL;
+        coir__wake(rt, closer, 0);
+    }
+}
+
 _Noreturn void coir__task_exit(struct coir__task *self, int rc) {
     struct coir__runtime *const rt = coir__rt;
     char label[128];
@@ -273,54 +307,50 @@ _Noreturn void coir__task_exit(struct coir__task *self, int rc) {
         coir__fatal("%s returned in a forked child; call exec or _exit there",
                     coir__task_label(self, label, sizeof label));
     struct coir__record *const record = self->record;
-    record->result = rc;
-    record->task = NULL;
+    const bool own = record == &self->own;
     if (self->result != NULL)
         *self->result = rc;
-    tell_watchers(record);
+    if (!own || unlikely(!list_empty(&record->watchers)))
+        rc = conclude(self, rc);
     if (unlikely(self->scope != NULL))
         coir__fatal("%s returned with a scope still open; close it with coir_scope_close on every "
                     "path, or declare it with COIR_SCOPE",
                     coir__task_label(self, label, sizeof label));
     if (unlikely(self->held != NULL))
         coir__locks_abandon(rt, self);
-    if (record == &self->own)
+    if (own)
         record->generation = 0;
     else
         coir__next_ended(self->home, record);
     if (unlikely(self->locals != NULL))
         release_locals(self->locals);
-    list_take(&self->sibling);
-    coir__scope_ended(self->home, self, record->result); /* a watcher may have changed it */
-    rt->alive--;
-    if (unlikely(self->own_fp || !self->guarded)) {
-        if (self->own_fp)
-            coir__fp_set(rt->fp);
-        self->own_fp = false;
-        coir__careful(rt, -1);
-    }
-    coir__stack_give(&rt->stacks, self);
+    leave_home(rt, self, rc);
+    if (unlikely(self->own_fp || !self->guarded))
+        end_with_care(rt, self);
+    coir__stack_give(self);
     vanish(rt, self);
 }
 
 /* ---- Public ---- */
 
-/* Why nothing may be spawned into the scope; 0 if it may. */
-static int spawn_refused(const coir_scope *scope, coir_fn fn) {
+/* Whether the scope is open, and of this runtime. */
+coir__inline bool may_spawn(const coir_scope *scope, coir_fn fn) {
+    return likely(scope != NULL) && likely(scope->coir__state == COIR_SCOPE_OPEN) &&
+           likely(scope->coir__runtime == coir__rt) && likely(fn != NULL) &&
+           likely(coir__rt != NULL);
+}
+
+/* Why not. */
+static coir__cold int refusal(const coir_scope *scope, coir_fn fn) {
     if (coir__rt == NULL)
         return coir__outside();
     if (fn == NULL || scope == NULL)
         return -EINVAL;
-    if (scope->coir__state != COIR_SCOPE_OPEN)
-        return scope->coir__refused != 0 && scope->coir__state == COIR_SCOPE_REFUSED
-                   ? scope->coir__refused
-                   : -EINVAL;
-    return scope->coir__runtime == coir__rt ? 0 : -EINVAL;
+    return scope->coir__state == COIR_SCOPE_REFUSED ? scope->coir__refused : -EINVAL;
 }
 
 int coir_spawn(coir_scope *scope, coir_fn fn, void *arg) {
-    const int refused = spawn_refused(scope, fn);
-    return unlikely(refused != 0) ? refused : spawn(scope, fn, arg, NULL);
+    return may_spawn(scope, fn) ? spawn(scope, fn, arg, NULL) : refusal(scope, fn);
 }
 
 int coir_spawn_task(coir_scope *scope, coir_fn fn, void *arg, coir_task *task) {
@@ -329,9 +359,8 @@ int coir_spawn_task(coir_scope *scope, coir_fn fn, void *arg, coir_task *task) {
 }
 
 int coir_spawn_with(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_options *options) {
-    const int refused = spawn_refused(scope, fn);
-    if (refused != 0)
-        return refused;
+    if (!may_spawn(scope, fn))
+        return refusal(scope, fn);
     if (options != NULL) {
         const size_t size = options->stack_size_bytes != 0 ? options->stack_size_bytes
                                                            : coir__rt->default_stack_size;

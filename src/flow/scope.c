@@ -148,8 +148,8 @@ static bool is_failure(int rc, bool cancelled) {
     return rc < 0 && !(rc == -ECANCELED && cancelled);
 }
 
-void coir__scope_ended(coir_scope *scope, const struct coir__task *child, int rc) {
-    if (unlikely(rc < 0)) {
+void coir__scope_judge(coir_scope *scope, const struct coir__task *child, int rc) {
+    if (rc < 0) {
         if (is_failure(rc, child->effective || child->told)) {
             note_error(scope, child, rc);
             if (scope->coir__policy == COIR_FAIL_FAST)
@@ -158,11 +158,6 @@ void coir__scope_ended(coir_scope *scope, const struct coir__task *child, int rc
     } else if (scope->coir__policy == COIR_RACE) {
         scope->coir__won = true;
         coir_scope_cancel(scope);
-    }
-    if (--scope->coir__live == 0 && scope->coir__closer != NULL) {
-        coir_waiter *const closer = scope->coir__closer;
-        scope->coir__closer = NULL;
-        coir__wake(coir__rt, closer, 0);
     }
 }
 

@@ -124,7 +124,7 @@ static void run_schedule(struct exploration *exploration) {
     exploration->scenario();
     odometer.running = false;
     cr_assert(!rt->doomed, "a deadlock%s", run_label());
-    check_int(rt->alive, 1);
+    check_int(coir__alive(rt), 1);
     check_int(rt->wheel.armed, 0);
     check_int(rt->io_waiting, 0);
     exploration->count++;
