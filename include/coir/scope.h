@@ -56,27 +56,35 @@ struct coir__timer {
 /* Must be zeroed before it is opened (COIR_SCOPE needs no zeroing); cannot be opened twice. */
 struct coir_scope {
     uint32_t coir__state;
-    int coir__refused;    /* why open failed; 0 if it did not */
     bool coir__cancelled; /* by hand, by policy or by its deadline */
-    bool coir__expired;   /* by its deadline */
     bool coir__effective; /* cancelled itself, or by an outer scope that no shield keeps off */
-    bool coir__won;       /* COIR_RACE: a child has succeeded */
     bool coir__shield, coir__move_on;
-    uint8_t coir__policy;
-    int coir__first_error; /* of a child, other than -ECANCELED */
-    bool coir__lone_cut;   /* a child, or the body, was cut though nobody had cancelled it */
-    uint64_t coir__cut;    /* when a call inside last returned -ECANCELED because of it; 0 never */
-    void *coir__runtime;
-    struct coir__task *coir__owner;
-    coir_scope *coir__outer, *coir__inner; /* other scopes of the same task */
-    struct coir__link coir__children;
+    coir_policy coir__policy;
+    int coir__refused; /* why open failed; 0 if it did not */
+
+    /* Zero in a scope just opened, from here, at a multiple of 16 bytes, ... */
+    int coir__first_error;              /* of a child, other than -ECANCELED */
+    bool coir__lone_cut;                /* a child, or the body, was cut though nobody had cancelled
+                                           it */
+    bool coir__won;                     /* COIR_RACE: a child has succeeded */
+    bool coir__expired;                 /* cancelled by its deadline */
+    uint64_t coir__cut;                 /* when a call inside last returned -ECANCELED because of
+                                           it; 0 never */
+    coir_scope *coir__inner;            /* the next scope of the same task */
     size_t coir__live;                  /* children not yet ended */
     struct coir_waiter *coir__closer;   /* the owner, waiting in close */
-    coir_time coir__due;                /* earliest deadline that reaches inside */
-    struct coir__timer coir__timer;     /* its own deadline */
     struct coir__record *coir__records; /* of tasks spawned with a handle */
+    size_t coir__error_count;
+    struct coir__timer coir__timer; /* its own deadline; its first word is the last zero one */
+    /* ... to here. */
+
+    coir_time coir__due; /* earliest deadline that reaches inside */
+    void *coir__runtime;
+    struct coir__task *coir__owner;
+    coir_scope *coir__outer; /* the scope around it, of the same task */
+    struct coir__link coir__children;
     const char *coir__name;
-    size_t coir__error_count, coir__error_capacity;
+    size_t coir__error_capacity;
     coir_error *coir__more_errors;
     coir_error coir__errors[COIR_SCOPE_ERRORS];
 

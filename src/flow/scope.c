@@ -23,8 +23,7 @@ static bool cancelled_from_outside(const coir_scope *scope) {
 /* ---- Opening ---- */
 
 static int check_options(const coir_scope_options *options) {
-    if (options->policy != COIR_FAIL_FAST && options->policy != COIR_SUPERVISE &&
-        options->policy != COIR_RACE)
+    if ((unsigned)options->policy > COIR_RACE)
         return -EINVAL;
     if (options->deadline < 0 || (options->errors == NULL && options->error_capacity > 0))
         return -EINVAL;
@@ -32,24 +31,19 @@ static int check_options(const coir_scope_options *options) {
 }
 
 /* Sets every field but the state, the storage of errors, and the links to other scopes. */
-static void prepare(coir_scope *scope, const coir_scope_options *options,
-                    struct coir__runtime *rt) {
+coir__inline void prepare(coir_scope *scope, const coir_scope_options *options,
+                          struct coir__runtime *rt) {
+    const size_t from = offsetof(coir_scope, coir__first_error);
+    const size_t to = offsetof(coir_scope, coir__timer) + sizeof scope->coir__timer.link.next;
+    memset((char *)scope + from, 0, to - from);
     scope->coir__refused = 0;
-    scope->coir__expired = scope->coir__won = scope->coir__lone_cut = false;
-    scope->coir__cut = 0;
-    scope->coir__policy = (uint8_t)options->policy;
+    scope->coir__policy = options->policy;
     scope->coir__shield = options->shield;
     scope->coir__move_on = options->move_on;
-    scope->coir__first_error = 0;
     scope->coir__runtime = rt;
     list_init(&scope->coir__children);
-    scope->coir__live = 0;
-    scope->coir__closer = NULL;
-    scope->coir__timer.link.next = NULL;
     scope->coir__timer.deadline = options->deadline != 0 ? options->deadline : COIR_NEVER;
-    scope->coir__records = NULL;
     scope->coir__name = options->name;
-    scope->coir__error_count = 0;
     scope->coir__error_capacity = options->error_capacity;
     scope->coir__more_errors = options->errors;
 }
@@ -64,7 +58,7 @@ static void arm_deadline(struct coir__runtime *rt, coir_scope *scope) {
 }
 
 /* Makes the scope the innermost of the calling task, and computes what reaches its inside. */
-static void enter(coir_scope *scope, struct coir__task *self) {
+coir__inline void enter(coir_scope *scope, struct coir__task *self) {
     struct coir__runtime *const rt = coir__rt;
     coir_scope *const outer = self->scope;
     const coir_scope *const around = outer != NULL ? outer : self->home;
@@ -72,7 +66,6 @@ static void enter(coir_scope *scope, struct coir__task *self) {
     const coir_time due = scope->coir__shield || own < around->coir__due ? own : around->coir__due;
     scope->coir__owner = self;
     scope->coir__outer = outer;
-    scope->coir__inner = NULL;
     if (outer != NULL)
         outer->coir__inner = scope;
     else
@@ -87,16 +80,21 @@ static void enter(coir_scope *scope, struct coir__task *self) {
         arm_deadline(rt, scope);
 }
 
-static int open_fresh(coir_scope *scope, const coir_scope_options *options) {
+/* Leaves the scope such that asking it for errors and the like is harmless. */
+static coir__cold void refuse(coir_scope *scope, int rc) {
+    static const coir_scope_options defaults;
+    prepare(scope, &defaults, NULL);
+    scope->coir__state = COIR_SCOPE_REFUSED;
+    scope->coir__refused = rc;
+}
+
+coir__inline int open_fresh(coir_scope *scope, const coir_scope_options *options) {
     int rc = coir__rt != NULL ? check_options(options) : coir__outside();
     if (likely(rc == 0)) {
         prepare(scope, options, coir__rt);
         enter(scope, coir__rt->current);
     } else {
-        static const coir_scope_options defaults;
-        prepare(scope, &defaults, NULL); /* so that asking it for errors and the like is harmless */
-        scope->coir__state = COIR_SCOPE_REFUSED;
-        scope->coir__refused = rc;
+        refuse(scope, rc);
     }
     return rc;
 }
@@ -165,7 +163,7 @@ void coir__scope_judge(coir_scope *scope, const struct coir__task *child, int rc
 
 /* In a loop: once the last child has ended, a task from elsewhere may spawn another one before the
  * owner runs. */
-static void wait_for_children(struct coir__runtime *rt, coir_scope *scope) {
+coir__inline void wait_for_children(struct coir__runtime *rt, coir_scope *scope) {
     while (scope->coir__live > 0) {
         coir_waiter wait = {.cut = NULL, .what = "close of scope", .object = scope};
         scope->coir__closer = &wait;
@@ -175,6 +173,9 @@ static void wait_for_children(struct coir__runtime *rt, coir_scope *scope) {
 
 /* Law 7, in its order. `lone`: the body came to -ECANCELED though nobody had cancelled it. */
 static int outcome(const coir_scope *scope, int rc, bool lone) {
+    if (likely(rc >= 0) && likely(scope->coir__first_error == 0) && likely(scope->coir__cut == 0) &&
+        likely(!scope->coir__lone_cut))
+        return rc;
     if (rc < 0 && rc != -ECANCELED)
         return rc;
     if (scope->coir__first_error != 0 && !scope->coir__won)
@@ -194,9 +195,9 @@ static int outcome(const coir_scope *scope, int rc, bool lone) {
 
 /* Takes the scope out of its owner's chain. */
 static void leave(coir_scope *scope, struct coir__task *owner) {
-    if (list_linked(&scope->coir__timer.link))
+    if (unlikely(list_linked(&scope->coir__timer.link)))
         coir__wheel_disarm(&coir__rt->wheel, &scope->coir__timer);
-    if (scope->coir__records != NULL)
+    if (unlikely(scope->coir__records != NULL))
         coir__records_free(scope);
     owner->scope = scope->coir__outer;
     if (scope->coir__outer != NULL)
@@ -217,6 +218,14 @@ static const char *scope_label(const coir_scope *scope, char *out, size_t size_b
     return out;
 }
 
+static _Noreturn coir__cold void refuse_crossing(const struct coir__task *self,
+                                                 const coir_scope *scope) {
+    char task[128], outer[64], inner[64];
+    coir__fatal("%s closes %s while %s, opened inside it, is still open; close the inner one first",
+                coir__task_label(self, task, sizeof task), scope_label(scope, outer, sizeof outer),
+                scope_label(self->scope, inner, sizeof inner));
+}
+
 int coir_scope_close(coir_scope *scope, int rc) {
     struct coir__runtime *const rt = coir__rt;
     if (rt == NULL)
@@ -227,14 +236,8 @@ int coir_scope_close(coir_scope *scope, int rc) {
     struct coir__task *const self = rt->current;
     if (scope->coir__owner != self)
         return -EPERM;
-    if (self->scope != scope) {
-        char task[128], outer[64], inner[64];
-        coir__fatal("%s closes %s while %s, opened inside it, is still open; close the inner one "
-                    "first",
-                    coir__task_label(self, task, sizeof task),
-                    scope_label(scope, outer, sizeof outer),
-                    scope_label(self->scope, inner, sizeof inner));
-    }
+    if (unlikely(self->scope != scope))
+        refuse_crossing(self, scope);
     const bool failed = is_failure(rc, scope->coir__effective || scope->coir__cut != 0);
     if (failed) {
         note_error(scope, NULL, rc);
