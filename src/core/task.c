@@ -170,6 +170,7 @@ static void set_name(struct coir__task *task, const char *name) {
 
 static void apply_options(struct coir__task *task, const coir_spawn_options *options) {
     set_name(task, options->name);
+    task->result = options->result;
     if (options->own_fp_environment) {
         task->own_fp = true;
         task->fp = coir__fp_get();
@@ -190,62 +191,75 @@ static coir__cold void end_with_care(struct coir__runtime *rt, struct coir__task
     coir__careful(rt, -1);
 }
 
-coir__inline int spawn(coir_scope *scope, coir_fn fn, void *arg,
-                       const coir_spawn_options *options) {
-    struct coir__runtime *const rt = coir__rt;
-    struct coir__pool *pool = rt->default_pool;
-    if (options != NULL && options->stack_size_bytes != 0)
-        pool = coir__stack_pool(&rt->stacks, options->stack_size_bytes);
-    struct coir__task *const task = coir__stack_take(&rt->stacks, pool);
-    if (unlikely(task == NULL))
-        return -ENOMEM;
-    struct coir__record *record = &task->own;
-    if (options != NULL && options->task != NULL) {
-        record = take_record(rt);
-        if (record == NULL) {
-            coir__stack_give(task);
-            return -ENOMEM;
-        }
-        record->task = task;
-        coir__next_expect(scope, record);
-        *options->task =
-            (coir_task){.coir__record = record, .coir__generation = rt->generation + 1};
-    }
+/* Sets what a task without options begins with, but for its stack. */
+coir__inline void be_born(struct coir__runtime *rt, coir_scope *scope, struct coir__task *task,
+                          struct coir__record *record, coir_fn fn, void *arg) {
     record->generation = ++rt->generation;
-
+    task->record = record;
     task->saved_errno = 0;
     task->budget = COIR_IO_BUDGET;
     task->home = scope;
     task->fn = fn;
     task->arg = arg;
-    task->record = record;
     task->cuts_in_a_row = 0;
     task->cancelled = task->told = false;
     task->name[0] = '\0';
-    task->result = options != NULL ? options->result : NULL;
+    task->result = NULL;
     task->effective = scope->coir__effective;
     task->due = task->effective ? COIR_CUT : scope->coir__due;
     task->locals = rt->current->locals;
     if (unlikely(task->locals != NULL))
         task->locals->references++;
+}
+
+/* Gives it its first frame, its place in the scope, and its turn. */
+coir__inline void set_out(struct coir__runtime *rt, coir_scope *scope, struct coir__task *task,
+                          void *top) {
+    task->context.sp = coir__frame_init(top, body, task);
+    list_append(&scope->coir__children, &task->sibling);
+    scope->coir__live++;
+    coir__make_ready(rt, task);
+}
+
+/* A record for a handle, which is stored. */
+static struct coir__record *expect(struct coir__runtime *rt, coir_scope *scope,
+                                   struct coir__task *task, coir_task *handle) {
+    struct coir__record *const record = take_record(rt);
+    if (record == NULL)
+        return NULL;
+    record->task = task;
+    coir__next_expect(scope, record);
+    *handle = (coir_task){.coir__record = record, .coir__generation = rt->generation + 1};
+    return record;
+}
+
+coir__noinline int coir__spawn(coir_scope *scope, coir_fn fn, void *arg,
+                               const coir_spawn_options *options) {
+    struct coir__runtime *const rt = coir__rt;
+    struct coir__pool *pool = rt->default_pool;
+    if (options != NULL && options->stack_size_bytes != 0)
+        pool = coir__stack_pool(&rt->stacks, options->stack_size_bytes);
+    struct coir__task *const task = coir__stack_take(&rt->stacks, pool);
+    if (task == NULL)
+        return -ENOMEM;
+    struct coir__record *record = &task->own;
+    if (options != NULL && options->task != NULL)
+        record = expect(rt, scope, task, options->task);
+    if (record == NULL) {
+        coir__stack_give(task);
+        return -ENOMEM;
+    }
+    be_born(rt, scope, task, record, fn, arg);
     void *top = task;
     if (options != NULL) {
         apply_options(task, options);
         if (options->arg_size_bytes > 0)
             top = copy_argument(task, options->arg_size_bytes);
     }
-    if (unlikely(task->own_fp || !task->guarded))
+    if (task->own_fp || !task->guarded)
         begin_with_care(rt, task);
-    task->context.sp = coir__frame_init(top, body, task);
-
-    list_append(&scope->coir__children, &task->sibling);
-    scope->coir__live++;
-    coir__make_ready(rt, task);
+    set_out(rt, scope, task, top);
     return 0;
-}
-
-int coir__spawn(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_options *options) {
-    return spawn(scope, fn, arg, options);
 }
 
 /* ---- Death ---- */
@@ -275,8 +289,8 @@ static coir__noinline int conclude(struct coir__task *self, int rc) {
 }
 
 /* Leaves the processor for ever. */
-static _Noreturn void vanish(struct coir__runtime *rt, struct coir__task *self) {
-    struct coir__task *const next = coir__next(rt, self);
+coir__inline _Noreturn void vanish(struct coir__runtime *rt, struct coir__task *self,
+                                   struct coir__task *next) {
     *rt->errno_address = next->saved_errno;
     rt->current = next;
 #if COIR_ASAN || COIR_TSAN
@@ -288,11 +302,10 @@ static _Noreturn void vanish(struct coir__runtime *rt, struct coir__task *self) 
     __builtin_unreachable();
 }
 
-coir__inline void leave_home(struct coir__runtime *rt, struct coir__task *self, int rc) {
+/* Takes the task out of its scope, and wakes the owner if it was the last. */
+coir__inline void leave_home(struct coir__runtime *rt, struct coir__task *self) {
     coir_scope *const home = self->home;
     list_unlink(&self->sibling);
-    if (unlikely(rc < 0) || unlikely(home->coir__policy == COIR_RACE))
-        coir__scope_judge(home, self, rc);
     coir_waiter *const closer = home->coir__closer;
     if (--home->coir__live == 0 && closer != NULL) {
         home->coir__closer = NULL;
@@ -300,35 +313,59 @@ coir__inline void leave_home(struct coir__runtime *rt, struct coir__task *self, 
     }
 }
 
-_Noreturn void coir__task_exit(struct coir__task *self, int rc) {
+/* An end of which there is something to say, or to tidy up. */
+static _Noreturn coir__noinline void exit_slow(struct coir__task *self, int rc) {
     struct coir__runtime *const rt = coir__rt;
+    struct coir__record *const record = self->record;
     char label[128];
-    if (unlikely(rt == NULL))
+    if (rt == NULL)
         coir__fatal("%s returned in a forked child; call exec or _exit there",
                     coir__task_label(self, label, sizeof label));
-    struct coir__record *const record = self->record;
-    const bool own = record == &self->own;
     if (self->result != NULL)
         *self->result = rc;
-    if (!own || unlikely(!list_empty(&record->watchers)))
-        rc = conclude(self, rc);
-    if (unlikely(self->scope != NULL))
+    rc = conclude(self, rc);
+    if (self->scope != NULL)
         coir__fatal("%s returned with a scope still open; close it with coir_scope_close on every "
                     "path, or declare it with COIR_SCOPE",
                     coir__task_label(self, label, sizeof label));
-    if (unlikely(self->held != NULL))
+    if (self->held != NULL)
         coir__locks_abandon(rt, self);
-    if (own)
+    if (record == &self->own)
         record->generation = 0;
     else
         coir__next_ended(self->home, record);
-    if (unlikely(self->locals != NULL))
+    if (self->locals != NULL)
         release_locals(self->locals);
-    leave_home(rt, self, rc);
-    if (unlikely(self->own_fp || !self->guarded))
+    if (rc < 0 || self->home->coir__policy == COIR_RACE)
+        coir__scope_judge(self->home, self, rc);
+    leave_home(rt, self);
+    if (self->own_fp || !self->guarded)
         end_with_care(rt, self);
     coir__stack_give(self);
-    vanish(rt, self);
+    vanish(rt, self, coir__next(rt, self));
+}
+
+/* Whether nobody watches, and all is tidy: then no function has to be called, and no register kept
+ * for after the call. */
+coir__inline bool ends_plainly(const struct coir__runtime *rt, const struct coir__task *self,
+                               int rc) {
+    return likely(rc >= 0) && likely(rt != NULL) && likely(rt->turn_left > 0) &&
+           likely(self->record == &self->own) && likely(list_empty(&self->own.watchers)) &&
+           likely(self->scope == NULL) && likely(self->held == NULL) &&
+           likely(self->locals == NULL) && likely(self->result == NULL) &&
+           likely(self->home->coir__policy != COIR_RACE) &&
+           likely(self->pool->top != self->pool->room);
+}
+
+_Noreturn void coir__task_exit(struct coir__task *self, int rc) {
+    struct coir__runtime *const rt = coir__rt;
+    if (!ends_plainly(rt, self, rc))
+        exit_slow(self, rc);
+    self->own.generation = 0;
+    leave_home(rt, self);
+    self->pool->cached[self->pool->top++] = self;
+    rt->turn_left--;
+    vanish(rt, self, coir__pop(rt));
 }
 
 /* ---- Public ---- */
@@ -350,7 +387,16 @@ static coir__cold int refusal(const coir_scope *scope, coir_fn fn) {
 }
 
 int coir_spawn(coir_scope *scope, coir_fn fn, void *arg) {
-    return may_spawn(scope, fn) ? spawn(scope, fn, arg, NULL) : refusal(scope, fn);
+    struct coir__runtime *const rt = coir__rt;
+    if (!may_spawn(scope, fn))
+        return refusal(scope, fn);
+    struct coir__pool *const pool = rt->default_pool;
+    if (unlikely(pool->top == pool->first) || unlikely(!pool->cached[pool->top - 1]->guarded))
+        return coir__spawn(scope, fn, arg, NULL);
+    struct coir__task *const task = coir__stack_take(&rt->stacks, pool);
+    be_born(rt, scope, task, &task->own, fn, arg);
+    set_out(rt, scope, task, task);
+    return 0;
 }
 
 int coir_spawn_task(coir_scope *scope, coir_fn fn, void *arg, coir_task *task) {

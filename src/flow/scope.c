@@ -22,12 +22,9 @@ static bool cancelled_from_outside(const coir_scope *scope) {
 
 /* ---- Opening ---- */
 
-static int check_options(const coir_scope_options *options) {
-    if ((unsigned)options->policy > COIR_RACE)
-        return -EINVAL;
-    if (options->deadline < 0 || (options->errors == NULL && options->error_capacity > 0))
-        return -EINVAL;
-    return 0;
+coir__inline bool are_valid(const coir_scope_options *options) {
+    return (unsigned)options->policy <= COIR_RACE && options->deadline >= 0 &&
+           (options->errors != NULL || options->error_capacity == 0);
 }
 
 /* Sets every field but the state, the storage of errors, and the links to other scopes. */
@@ -58,8 +55,7 @@ static void arm_deadline(struct coir__runtime *rt, coir_scope *scope) {
 }
 
 /* Makes the scope the innermost of the calling task, and computes what reaches its inside. */
-coir__inline void enter(coir_scope *scope, struct coir__task *self) {
-    struct coir__runtime *const rt = coir__rt;
+coir__inline void enter(coir_scope *scope, struct coir__task *self, struct coir__runtime *rt) {
     coir_scope *const outer = self->scope;
     const coir_scope *const around = outer != NULL ? outer : self->home;
     const coir_time own = scope->coir__timer.deadline;
@@ -80,23 +76,23 @@ coir__inline void enter(coir_scope *scope, struct coir__task *self) {
         arm_deadline(rt, scope);
 }
 
-/* Leaves the scope such that asking it for errors and the like is harmless. */
-static coir__cold void refuse(coir_scope *scope, int rc) {
+/* Why the scope cannot be opened; leaves it such that asking it for errors is harmless. */
+static coir__cold int refuse(coir_scope *scope) {
     static const coir_scope_options defaults;
+    const int rc = coir__rt != NULL ? -EINVAL : coir__outside();
     prepare(scope, &defaults, NULL);
     scope->coir__state = COIR_SCOPE_REFUSED;
     scope->coir__refused = rc;
+    return rc;
 }
 
 coir__inline int open_fresh(coir_scope *scope, const coir_scope_options *options) {
-    int rc = coir__rt != NULL ? check_options(options) : coir__outside();
-    if (likely(rc == 0)) {
-        prepare(scope, options, coir__rt);
-        enter(scope, coir__rt->current);
-    } else {
-        refuse(scope, rc);
-    }
-    return rc;
+    struct coir__runtime *const rt = coir__rt;
+    if (unlikely(rt == NULL) || unlikely(!are_valid(options)))
+        return refuse(scope);
+    prepare(scope, options, rt);
+    enter(scope, rt->current, rt);
+    return 0;
 }
 
 void coir__scope_begin(const coir_scope_options *options) {
@@ -194,9 +190,10 @@ static int outcome(const coir_scope *scope, int rc, bool lone) {
 }
 
 /* Takes the scope out of its owner's chain. */
-static void leave(coir_scope *scope, struct coir__task *owner) {
+coir__inline void leave(struct coir__runtime *rt, coir_scope *scope) {
+    struct coir__task *const owner = rt->current;
     if (unlikely(list_linked(&scope->coir__timer.link)))
-        coir__wheel_disarm(&coir__rt->wheel, &scope->coir__timer);
+        coir__wheel_disarm(&rt->wheel, &scope->coir__timer);
     if (unlikely(scope->coir__records != NULL))
         coir__records_free(scope);
     owner->scope = scope->coir__outer;
@@ -226,28 +223,44 @@ static _Noreturn coir__cold void refuse_crossing(const struct coir__task *self,
                 scope_label(self->scope, inner, sizeof inner));
 }
 
-int coir_scope_close(coir_scope *scope, int rc) {
-    struct coir__runtime *const rt = coir__rt;
-    if (rt == NULL)
-        return coir__outside();
-    if (!is_open(scope))
-        return scope != NULL && scope->coir__state == COIR_SCOPE_REFUSED ? scope->coir__refused
-                                                                         : -EINVAL;
-    struct coir__task *const self = rt->current;
-    if (scope->coir__owner != self)
-        return -EPERM;
-    if (unlikely(self->scope != scope))
-        refuse_crossing(self, scope);
+/* Once all children have ended. */
+coir__inline int finish(struct coir__runtime *rt, coir_scope *scope, int rc, bool failed) {
+    const int result = outcome(scope, rc, failed && rc == -ECANCELED);
+    leave(rt, scope);
+    return result;
+}
+
+/* Where there are children, or something was cut, or failed. */
+static coir__noinline int close_slow(struct coir__runtime *rt, coir_scope *scope, int rc) {
     const bool failed = is_failure(rc, scope->coir__effective || scope->coir__cut != 0);
-    if (failed) {
+    if (unlikely(failed)) {
         note_error(scope, NULL, rc);
         if (scope->coir__policy != COIR_SUPERVISE)
             coir_scope_cancel(scope);
     }
     wait_for_children(rt, scope);
-    const int result = outcome(scope, rc, failed && rc == -ECANCELED);
-    leave(scope, self);
-    return result;
+    return finish(rt, scope, rc, failed);
+}
+
+/* Why the scope cannot be closed. */
+static coir__cold int refuse_close(const coir_scope *scope) {
+    if (coir__rt == NULL)
+        return coir__outside();
+    if (is_open(scope))
+        return -EPERM;
+    return scope != NULL && scope->coir__state == COIR_SCOPE_REFUSED ? scope->coir__refused
+                                                                     : -EINVAL;
+}
+
+int coir_scope_close(coir_scope *scope, int rc) {
+    struct coir__runtime *const rt = coir__rt;
+    if (unlikely(rt == NULL) || unlikely(!is_open(scope)) ||
+        unlikely(scope->coir__owner != rt->current))
+        return refuse_close(scope);
+    if (unlikely(rt->current->scope != scope))
+        refuse_crossing(rt->current, scope);
+    return scope->coir__live == 0 && rc >= 0 ? finish(rt, scope, rc, false)
+                                             : close_slow(rt, scope, rc);
 }
 
 void coir_scope_guard(coir_scope *scope) {
