@@ -20,6 +20,7 @@
 ##
 ## Each takes CC=clang, CFLAGS=-O3, LDFLAGS=, SAN=address,undefined or SAN=thread, DEBUG=1
 ## (assertions, no optimisation), WERROR=1 (warnings are errors), V=1 (shows the commands).
+## RUNNER=plain runs the tests without Criterion, as SAN=thread does by itself.
 
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
@@ -35,11 +36,17 @@ TARGET  := $(shell $(CC) -dumpmachine)
 ARCH    := $(patsubst arm64,aarch64,$(patsubst amd64,x86_64,$(firstword $(subst -, ,$(TARGET)))))
 POLLER  ?= $(if $(findstring linux,$(TARGET)),epoll,kqueue)
 
+# Criterion dies under ThreadSanitizer. tests/plain stands in for it there, and where there is none.
+RUNNER_DEFAULT := $(if $(findstring thread,$(SAN)),plain,criterion)
+RUNNER         ?= $(RUNNER_DEFAULT)
+$(if $(filter criterion plain,$(RUNNER)),,$(error RUNNER=$(RUNNER): it is criterion or plain))
+
 # build/ for the system's own compiler, cc, without extras; build/clang-address+undefined and the
 # like for the others.
 comma   := ,
 space   := $() $()
-VARIANT := $(filter-out cc,$(subst /,_,$(CC))) $(subst $(comma),+,$(SAN)) $(if $(DEBUG),debug)
+VARIANT := $(filter-out cc,$(subst /,_,$(CC))) $(subst $(comma),+,$(SAN)) $(if $(DEBUG),debug) \
+           $(filter-out $(RUNNER_DEFAULT),$(RUNNER))
 BUILD   := build$(addprefix /,$(subst $(space),-,$(strip $(VARIANT))))
 
 # ---- Flags: the user's (CPPFLAGS, CFLAGS, LDFLAGS) come last; the others are always there ----
@@ -66,7 +73,8 @@ programs = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)))
 
 SOURCES  := $(filter-out src/poll/%,$(wildcard src/*/*.c)) src/poll/$(POLLER).c \
             $(wildcard arch/$(ARCH)/*.S)
-TESTS    := $(filter-out tests/fatal/%,$(wildcard tests/*.c tests/*/*.c))
+TESTS    := $(filter-out tests/fatal/% tests/plain/%,$(wildcard tests/*.c tests/*/*.c)) \
+            $(if $(filter plain,$(RUNNER)),tests/plain/plain.c)
 CODE     := $(wildcard include/*.h include/*/*.h arch/*/*.h \
                        $(foreach d,src tests examples bench, \
                            $(d)/*.[ch] $(d)/*/*.[ch] $(d)/*/*/*.[ch]))
@@ -144,12 +152,14 @@ bench: benches
 found = $(or $(shell pkg-config $(1) $(2) 2>/dev/null),$(3))
 TEST_OBJECTS := $(call objects,$(TESTS))
 
-$(TEST_OBJECTS): private EXTRA = $(call found,--cflags,criterion libunwind) \
+RUNNER_FLAGS := $(if $(filter plain,$(RUNNER)),-Itests/plain,$(call found,--cflags,criterion))
+RUNNER_LIBS  := $(if $(filter plain,$(RUNNER)),,$(call found,--libs,criterion,-lcriterion))
+
+$(TEST_OBJECTS): private EXTRA = $(RUNNER_FLAGS) $(call found,--cflags,libunwind) \
                                  -DCOIR_BUILD_DIR='"$(abspath $(BUILD))"' \
                                  -DCOIR_SOURCE_DIR='"$(CURDIR)"'
 $(TEST_OBJECTS): | deps
-$(CHECK): private EXTRA = $(call found,--libs,criterion,-lcriterion) \
-                          $(call found,--libs,libunwind,-lunwind) -lm
+$(CHECK): private EXTRA = $(RUNNER_LIBS) $(call found,--libs,libunwind,-lunwind) -lm
 $(CHECK): $(TEST_OBJECTS) $(STATIC) $(BUILD)/test-sources
 	echo "  ld    $@"
 	mkdir -p $(@D)
@@ -158,10 +168,11 @@ $(CHECK): $(TEST_OBJECTS) $(STATIC) $(BUILD)/test-sources
 tests: all $(EXAMPLES) $(PATTERNS) $(FATAL) $(CHECK)
 
 check: tests
+	$(if $(filter plain,$(RUNNER)),echo "  RUNNER=plain: not by Criterion but by tests/plain")
 	sh tools/check.sh $(CHECK) -j$(JOBS) --filter '$(FILTER)'
 
 deps:
-	CC='$(CC)' sh tools/deps.sh
+	CC='$(CC)' RUNNER='$(RUNNER)' sh tools/deps.sh
 
 # ---- Keeping it clean ----
 
