@@ -1,0 +1,49 @@
+/* Registers as a signal handler is given them and as unwinders take them, on x86_64: what of the
+ * saved frame (frame.h) lies where in a ucontext_t. Included by src/debug only. */
+#ifndef COIR_ARCH_X86_64_REGISTERS_H
+#define COIR_ARCH_X86_64_REGISTERS_H
+
+#include <signal.h>
+#include <stdint.h>
+#include <ucontext.h>
+
+#include "arch/frame.h"
+
+/* Where a walk over frames begins. */
+struct coir__registers {
+    uintptr_t pc, sp, fp;
+};
+
+/* Those of a suspended context, as they will be when it goes on. */
+static inline struct coir__registers coir__registers_saved(const struct coir_frame *frame) {
+    return (struct coir__registers){
+        .pc = frame->rip, .sp = (uintptr_t)(frame + 1), .fp = frame->rbp};
+}
+
+/* Those that a signal interrupted; zeros on a system whose ucontext_t is not known here. */
+static inline struct coir__registers coir__registers_interrupted(const ucontext_t *context) {
+#if defined(__linux__)
+    const greg_t *const saved = context->uc_mcontext.gregs;
+    return (struct coir__registers){.pc = (uintptr_t)saved[REG_RIP],
+                                    .sp = (uintptr_t)saved[REG_RSP],
+                                    .fp = (uintptr_t)saved[REG_RBP]};
+#elif defined(__APPLE__)
+    return (struct coir__registers){.pc = context->uc_mcontext->__ss.__rip,
+                                    .sp = context->uc_mcontext->__ss.__rsp,
+                                    .fp = context->uc_mcontext->__ss.__rbp};
+#elif defined(__FreeBSD__)
+    return (struct coir__registers){.pc = (uintptr_t)context->uc_mcontext.mc_rip,
+                                    .sp = (uintptr_t)context->uc_mcontext.mc_rsp,
+                                    .fp = (uintptr_t)context->uc_mcontext.mc_rbp};
+#else
+    (void)context;
+    return (struct coir__registers){.pc = 0};
+#endif
+}
+
+/* A return address as it is: nothing is signed here. */
+static inline uintptr_t coir__return_address(uintptr_t saved) {
+    return saved;
+}
+
+#endif
