@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "coir/debug.h"
-#include "core/runtime.h"
+#include "debug/tree.h"
 
 static void print_wait(const coir_waiter *wait, FILE *out) {
     (void)fprintf(out, "waits for %s", wait->what != NULL ? wait->what : "something");
@@ -43,66 +43,11 @@ static void print_scope(const coir_scope *scope, int depth, FILE *out) {
         scope->coir__cancelled ? ", cancelled" : "", scope->coir__shield ? ", shielded" : "");
 }
 
-/* Where a walk over the tree stands: at a task, or at a scope of it. */
-struct place {
-    const struct coir__task *task;
-    const coir_scope *scope;
-    int depth;
-};
-
-static const struct coir__task *child_after(const coir_scope *scope,
-                                            const struct coir__link *link) {
-    return link == &scope->coir__children ? NULL : list_entry(link, struct coir__task, sibling);
-}
-
-/* The place that comes next, in depth-first order, without recursion: tasks nest without bound. */
-static bool advance(struct place *place) {
-    const struct coir__task *task = place->task;
-    const coir_scope *scope = place->scope;
-    if (scope == NULL) {
-        if (task->outermost != NULL) {
-            place->scope = task->outermost;
-            place->depth++;
-            return true;
-        }
-    } else {
-        task = child_after(scope, scope->coir__children.next);
-        if (task != NULL) {
-            *place = (struct place){.task = task, .depth = place->depth + 1};
-            return true;
-        }
-    }
-    for (;;) {
-        if (scope != NULL && scope->coir__inner != NULL) {
-            place->task = scope->coir__owner;
-            place->scope = scope->coir__inner;
-            place->depth++;
-            return true;
-        }
-        /* back out of all scopes of this task, to the task itself */
-        for (; scope != NULL && scope->coir__outer != NULL; scope = scope->coir__outer)
-            place->depth--;
-        if (scope != NULL) {
-            place->depth--;
-            task = scope->coir__owner;
-            if (task == NULL)
-                return false;
-        }
-        scope = task->home;
-        const struct coir__task *const next = child_after(scope, task->sibling.next);
-        if (next != NULL) {
-            *place = (struct place){.task = next, .depth = place->depth};
-            return true;
-        }
-        place->depth--;
-    }
-}
-
 int coir__dump(struct coir__runtime *rt, FILE *out) {
     int count = 0;
-    struct place place = {.scope = &rt->root};
+    struct coir__place place = coir__tree_root(rt);
     print_scope(place.scope, 1, out);
-    while (advance(&place)) {
+    while (coir__tree_next(&place)) {
         if (place.scope != NULL) {
             print_scope(place.scope, place.depth + 1, out);
         } else {
