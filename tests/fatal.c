@@ -66,6 +66,11 @@ Test(fatal, a_task_that_returns_in_a_forked_child) {
 }
 
 Test(fatal, a_deadlock_that_no_cut_can_end) {
-    check_fatal("deadlock_for_ever", NULL, SIGABRT, "coir: deadlock", "'waiter'", "doomsday",
-                "coir: fatal: ");
+    check_fatal("deadlock_for_ever", NULL, SIGABRT, "coir: deadlock: all tasks wait",
+                "coir: task 'prophet' still waits for doomsday: that wait has no cut function",
+                "coir: task 'tramp' still waits for godot 7: that wait refused to be cut",
+                "coir: fatal: the deadlock cannot be ended: 2 tasks cannot be cut", "coir_waiter");
+    const program_result *const result =
+        run_program((const char *const[]){"tests/fatal/deadlock_for_ever", NULL});
+    check(strstr(result->err, "'main' still waits") == NULL);
 }

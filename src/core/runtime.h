@@ -99,8 +99,9 @@ struct coir__task {
     bool effective; /* cancelled, or home is effectively cancelled */
     bool own_fp;    /* has floating-point control words of its own */
     bool guarded;
+    uint8_t mark; /* of a walk over tasks that shall not come by twice (debug/) */
     struct coir__record own;
-    struct coir__task *visit; /* work list of coir__refresh */
+    struct coir__task *visit; /* work list of coir__refresh, or the way back of such a walk */
 
     struct coir_fp fp;
     struct coir__shadow shadow;
@@ -122,6 +123,8 @@ struct coir__record *coir__record_find(coir_task handle);
 void coir__records_free(coir_scope *scope);
 /* What to call a task in a message: its name, or its entry function. Returns `out`. */
 const char *coir__task_label(const struct coir__task *task, char *out, size_t size_bytes);
+/* The same for a scope (flow/scope.c). */
+const char *coir__scope_label(const coir_scope *scope, char *out, size_t size_bytes);
 
 /* ---- The runtime (runtime.c, sched.c) ---- */
 
@@ -258,12 +261,25 @@ void coir__signals_forked(void);
 
 /* ---- Messages (debug/) ---- */
 
+/* coir_waiter.what of the waits for what one task or the children of a scope have to do, told apart
+ * by address (debug/wait.c). */
+extern const char coir__what_mutex[] __attribute__((visibility("hidden")));
+extern const char coir__what_read[] __attribute__((visibility("hidden")));
+extern const char coir__what_write[] __attribute__((visibility("hidden")));
+extern const char coir__what_once[] __attribute__((visibility("hidden")));
+extern const char coir__what_join[] __attribute__((visibility("hidden")));
+extern const char coir__what_close[] __attribute__((visibility("hidden")));
+
 /* Prints "coir: fatal: ..." and aborts. */
 _Noreturn void coir__fatal(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 /* Prints "coir: ..." */
 void coir__warn(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 /* Lists all tasks; returns how many. */
 int coir__dump(struct coir__runtime *rt, FILE *out);
+/* All tasks wait and nothing can wake one: lists them, and names those who wait for one another. */
+void coir__deadlock_report(struct coir__runtime *rt);
+/* They still do, though all were cut: names those whose waits cannot be, and ends the program. */
+_Noreturn void coir__deadlock_fatal(struct coir__runtime *rt);
 /* Turns faults in guards into messages, for this thread's runtime. */
 void coir__fault_init(struct coir__runtime *rt);
 void coir__fault_fini(struct coir__runtime *rt);

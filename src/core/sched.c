@@ -149,9 +149,8 @@ static void take_signals(struct coir__runtime *rt) {
  */
 static void break_deadlock(struct coir__runtime *rt) {
     if (rt->doomed)
-        coir__fatal("the tasks that are left wait for one another and cannot be cut");
-    coir__warn("deadlock: all tasks wait, and nothing is left that could wake one:");
-    (void)coir__dump(rt, stderr);
+        coir__deadlock_fatal(rt);
+    coir__deadlock_report(rt);
     rt->doomed = true;
     rt->root.coir__cancelled = true;
     coir__refresh(&rt->root);

@@ -440,9 +440,10 @@ int coir_join(coir_task task, int *rc) {
         return -EDEADLK;
     if (record->task != NULL)
         COIR_TRY(coir__check(rt, rt->current));
-    struct joiner joiner = {.wait = {.cut = cut_join, .what = "join", .object = record->task},
-                            .watch = {.ended = end_join},
-                            .rc = record->result};
+    struct joiner joiner = {
+        .wait = {.cut = cut_join, .what = coir__what_join, .object = record->task},
+        .watch = {.ended = end_join},
+        .rc = record->result};
     if (record->task != NULL) {
         coir__watch_add(record, &joiner.watch);
         COIR_TRY(coir__park(rt, rt->current, &joiner.wait));

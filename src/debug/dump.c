@@ -3,14 +3,7 @@
 
 #include "coir/debug.h"
 #include "debug/tree.h"
-
-static void print_wait(const coir_waiter *wait, FILE *out) {
-    (void)fprintf(out, "waits for %s", wait->what != NULL ? wait->what : "something");
-    if (wait->numbered)
-        (void)fprintf(out, " %ld", wait->number);
-    else if (wait->object != NULL)
-        (void)fprintf(out, " %p", wait->object);
-}
+#include "debug/wait.h"
 
 static void print_indent(FILE *out, int depth) {
     (void)fprintf(out, "%*s", 2 * depth, "");
@@ -18,13 +11,13 @@ static void print_indent(FILE *out, int depth) {
 
 static void print_task(const struct coir__runtime *rt, const struct coir__task *task, int depth,
                        FILE *out) {
-    char label[128];
+    char label[128], wait[COIR_WAIT_SIZE];
     print_indent(out, depth);
     (void)fprintf(out, "%s: ", coir__task_label(task, label, sizeof label));
     if (task == rt->current)
         (void)fputs("running", out);
     else if (task->wait != NULL)
-        print_wait(task->wait, out);
+        (void)fprintf(out, "waits for %s", coir__wait_text(task->wait, wait, sizeof wait));
     else
         (void)fputs("ready", out);
     if (task->due == COIR_CUT)
@@ -34,13 +27,11 @@ static void print_task(const struct coir__runtime *rt, const struct coir__task *
 
 static void print_scope(const coir_scope *scope, int depth, FILE *out) {
     print_indent(out, depth);
-    if (scope->coir__name != NULL)
-        (void)fprintf(out, "scope '%s'", scope->coir__name);
-    else
-        (void)fprintf(out, "scope %p", (const void *)scope);
-    (void)fprintf(
-        out, ": %zu %s%s%s\n", scope->coir__live, scope->coir__live == 1 ? "task" : "tasks",
-        scope->coir__cancelled ? ", cancelled" : "", scope->coir__shield ? ", shielded" : "");
+    char label[128];
+    (void)fprintf(out, "%s: %zu %s%s%s\n", coir__scope_label(scope, label, sizeof label),
+                  scope->coir__live, scope->coir__live == 1 ? "task" : "tasks",
+                  scope->coir__cancelled ? ", cancelled" : "",
+                  scope->coir__shield ? ", shielded" : "");
 }
 
 int coir__dump(struct coir__runtime *rt, FILE *out) {

@@ -161,7 +161,7 @@ void coir__scope_judge(coir_scope *scope, const struct coir__task *child, int rc
  * owner runs. */
 coir__inline void wait_for_children(struct coir__runtime *rt, coir_scope *scope) {
     while (scope->coir__live > 0) {
-        coir_waiter wait = {.cut = NULL, .what = "close of scope", .object = scope};
+        coir_waiter wait = {.cut = NULL, .what = coir__what_close, .object = scope};
         scope->coir__closer = &wait;
         (void)coir__park(rt, rt->current, &wait);
     }
@@ -207,7 +207,7 @@ coir__inline void leave(struct coir__runtime *rt, coir_scope *scope) {
     scope->coir__state = COIR_SCOPE_CLOSED;
 }
 
-static const char *scope_label(const coir_scope *scope, char *out, size_t size_bytes) {
+const char *coir__scope_label(const coir_scope *scope, char *out, size_t size_bytes) {
     if (scope->coir__name != NULL)
         (void)snprintf(out, size_bytes, "scope '%s'", scope->coir__name);
     else
@@ -219,8 +219,8 @@ static _Noreturn coir__cold void refuse_crossing(const struct coir__task *self,
                                                  const coir_scope *scope) {
     char task[128], outer[64], inner[64];
     coir__fatal("%s closes %s while %s, opened inside it, is still open; close the inner one first",
-                coir__task_label(self, task, sizeof task), scope_label(scope, outer, sizeof outer),
-                scope_label(self->scope, inner, sizeof inner));
+                coir__task_label(self, task, sizeof task), coir__scope_label(scope, outer, sizeof outer),
+                coir__scope_label(self->scope, inner, sizeof inner));
 }
 
 /* Once all children have ended. */

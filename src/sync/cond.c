@@ -21,7 +21,7 @@ static void queue_for_mutex(struct coir__sleeper *sleeper) {
     struct coir__queued *const queued = &sleeper->queued;
     leave(sleeper);
     queued->wait.cut = NULL;
-    queued->wait.what = "mutex";
+    queued->wait.what = coir__what_mutex;
     queued->wait.object = sleeper->lock;
     queue_append(&sleeper->lock->waiters, &queued->link);
 }

@@ -55,7 +55,7 @@ static coir__noinline int lock_slow(struct coir__runtime *rt, struct coir__lock 
     COIR_TRY(coir__check(rt, rt->current));
     COIR_TRY(coir__lock_refused(lock, rt->current));
     if (lock->owner != NULL)
-        return coir__wait_in(rt, &lock->waiters, "mutex", lock);
+        return coir__wait_in(rt, &lock->waiters, coir__what_mutex, lock);
     coir__lock_take(lock, rt->current);
     return 0;
 }

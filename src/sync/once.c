@@ -39,7 +39,7 @@ int coir_once_run(coir_once *once, coir_fn fn, void *arg) {
     if (once->coir__runner == self)
         return -EDEADLK;
     if (once->coir__runner != NULL) {
-        const int rc = coir__wait_in(rt, &once->coir__waiters, "once", once);
+        const int rc = coir__wait_in(rt, &once->coir__waiters, coir__what_once, once);
         if (rc != YOUR_TURN)
             return rc;
     }

@@ -55,7 +55,7 @@ static coir__noinline int lock_slow(struct coir__runtime *rt, coir_rwlock *rwloc
         return 0;
     }
     struct rw_waiter waiter = {.queued.wait = {.cut = cut_waiter,
-                                               .what = writes ? "write lock" : "read lock",
+                                               .what = writes ? coir__what_write : coir__what_read,
                                                .object = rwlock},
                                .rwlock = rwlock,
                                .writes = writes};
