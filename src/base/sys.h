@@ -17,11 +17,13 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 
 #include "base/sanitizer.h"
 
@@ -31,8 +33,28 @@
 #ifndef MAP_NORESERVE
 #define MAP_NORESERVE 0
 #endif
-#ifndef MAP_STACK
-#define MAP_STACK 0
+
+/* OpenBSD kills a program whose stack pointer leaves what was mapped as a stack. Elsewhere but on
+ * Linux the flag means memory that grows downwards by itself, which the slots of an arena do not.
+ */
+#if defined(__linux__) || defined(__OpenBSD__)
+#define SYS_MAP_STACK MAP_STACK
+#else
+#define SYS_MAP_STACK 0
+#endif
+
+/* macOS makes its CLOCK_MONOTONIC, in microseconds, from a clock that is adjusted. */
+#ifdef __APPLE__
+#define SYS_CLOCK CLOCK_UPTIME_RAW
+#else
+#define SYS_CLOCK CLOCK_MONOTONIC
+#endif
+
+/* Whether Unix sockets may have names that are no paths. */
+#ifdef __linux__
+#define SYS_ABSTRACT_NAMES true
+#else
+#define SYS_ABSTRACT_NAMES false
 #endif
 
 /* The result of a system call that reports through errno. */
@@ -44,7 +66,7 @@ static inline long sys_result(long result) {
 
 static inline int64_t sys_clock(void) {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(SYS_CLOCK, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
@@ -71,10 +93,14 @@ static inline size_t sys_page_size(void) {
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
+static inline void *sys_map(void *place, size_t size_bytes, int flags) {
+    return mmap(place, size_bytes, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | SYS_MAP_STACK | flags, -1, 0);
+}
+
 /* Address space for stacks: zero pages on demand, never huge ones. NULL if there is none. */
 static inline void *sys_map_stacks(size_t size_bytes) {
-    void *const memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    void *const memory = sys_map(NULL, size_bytes, 0);
     if (memory == MAP_FAILED)
         return NULL;
 #ifdef MADV_NOHUGEPAGE
@@ -87,11 +113,12 @@ static inline void sys_unmap(void *memory, size_t size_bytes) {
     (void)munmap(memory, size_bytes);
 }
 
+#ifdef __linux__
 /* Applies one piece of advice to many ranges in one call, or one by one where that is not to be
  * had, which is then remembered. False if some range was refused. */
 static inline bool sys_advise_all(const struct iovec *ranges, size_t count, int advice,
                                   bool *one_by_one) {
-#if defined(__linux__) && defined(SYS_process_madvise)
+#ifdef SYS_process_madvise
     if (!*one_by_one && count > 1 && !sanitizer_on_valgrind()) { /* which does not know it */
         const int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
         if (self >= 0) {
@@ -105,19 +132,25 @@ static inline bool sys_advise_all(const struct iovec *ranges, size_t count, int 
         }
         *one_by_one = errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != EAGAIN;
     }
-#else
-    (void)one_by_one;
 #endif
     bool all = true;
     for (size_t i = 0; i < count; i++)
         all &= madvise(ranges[i].iov_base, ranges[i].iov_len, advice) == 0;
     return all;
 }
+#endif
 
 /* Gives the pages back; they read as zero afterwards. */
 static inline bool sys_discard_all(const struct iovec *ranges, size_t count) {
+#ifdef __linux__
     static __thread bool one_by_one;
     return sys_advise_all(ranges, count, MADV_DONTNEED, &one_by_one);
+#else
+    bool all = true; /* to ask for zeros is more than advice can do: the pages are made anew */
+    for (size_t i = 0; i < count; i++)
+        all &= sys_map(ranges[i].iov_base, ranges[i].iov_len, MAP_FIXED) != MAP_FAILED;
+    return all;
+#endif
 }
 
 /* Guards that do not split the mapping (Linux 6.13 and later). */
@@ -142,7 +175,8 @@ static inline bool sys_faults(const void *address) {
     return access((const char *)address, F_OK) != 0 && errno == EFAULT;
 }
 
-/* How many mappings a process may have. */
+/* How many mappings a process may have. Elsewhere nobody counts, but each costs the kernel memory:
+ * as many as Linux thinks decent. */
 static inline size_t sys_mappings_max(void) {
     size_t most = 65530;
 #ifdef __linux__
@@ -158,16 +192,22 @@ static inline size_t sys_mappings_max(void) {
 
 /* Which of `pages` pages from `memory` on are in memory; one byte each, lowest bit. */
 static inline bool sys_resident(void *memory, size_t size_bytes, unsigned char *pages) {
-#ifdef __APPLE__
-    return mincore(memory, size_bytes, (char *)pages) == 0;
+#ifdef __OpenBSD__ /* does not tell */
+    (void)memory, (void)size_bytes, (void)pages;
+    return false;
 #else
-    return mincore(memory, size_bytes, pages) == 0;
+    return mincore(memory, size_bytes, (void *)pages) == 0; /* of char on some systems */
 #endif
 }
 
 /* ---- Descriptors ---- */
 
+/* A socket of macOS is told here, once, what others are told at each send: no SIGPIPE. */
 static inline int sys_set_nonblocking(int fd) {
+#ifdef __APPLE__
+    const int on = 1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on); /* unless it is no socket */
+#endif
     const int flags = fcntl(fd, F_GETFL);
     if (flags < 0)
         return -errno;
@@ -234,19 +274,29 @@ static inline ssize_t sys_receive(int fd, void *buffer, size_t size_bytes) {
     return SYS_RETRY(recv(fd, buffer, size_bytes, 0));
 }
 
+/* macOS has learnt of it late; sys_set_nonblocking does the same there. */
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0
+#endif
+
 static inline ssize_t sys_send(int fd, const void *buffer, size_t size_bytes) {
     return SYS_RETRY(send(fd, buffer, size_bytes, MSG_NOSIGNAL));
 }
 
 static inline ssize_t sys_send_message(int fd, const struct iovec *parts, int count) {
-    const struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts,
-                                   .msg_iovlen = (size_t)count};
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts};
+    message.msg_iovlen = (__typeof__(message.msg_iovlen))count; /* size_t, int, unsigned */
     return SYS_RETRY(sendmsg(fd, &message, MSG_NOSIGNAL));
 }
 
 static inline ssize_t sys_send_to(int fd, const void *buffer, size_t size_bytes,
                                   const struct sockaddr *to, socklen_t to_size) {
-    return SYS_RETRY(sendto(fd, buffer, size_bytes, MSG_NOSIGNAL, to, to_size));
+    const ssize_t result = SYS_RETRY(sendto(fd, buffer, size_bytes, MSG_NOSIGNAL, to, to_size));
+#ifndef __linux__ /* where a full Unix socket says something else */
+    if (result == -ENOBUFS && to->sa_family == AF_UNIX)
+        return -EAGAIN;
+#endif
+    return result;
 }
 
 static inline ssize_t sys_receive_from(int fd, void *buffer, size_t size_bytes,
@@ -254,13 +304,33 @@ static inline ssize_t sys_receive_from(int fd, void *buffer, size_t size_bytes,
     return SYS_RETRY(recvfrom(fd, buffer, size_bytes, 0, from, from_size));
 }
 
+#ifndef SOCK_NONBLOCK
+/* Makes a fresh socket what it could not be made at once, or closes it. */
+static inline int sys_fresh(int fd) {
+    int rc = fd < 0 ? fd : sys_set_nonblocking(fd);
+    if (rc == 0)
+        rc = (int)sys_result(fcntl(fd, F_SETFD, FD_CLOEXEC));
+    if (rc < 0 && fd >= 0)
+        close(fd);
+    return rc < 0 ? rc : fd;
+}
+#endif
+
 /* A socket, non-blocking and closed on exec. */
 static inline int sys_socket(int family, int type, int protocol) {
+#ifdef SOCK_NONBLOCK
     return (int)sys_result(socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+#else
+    return sys_fresh((int)sys_result(socket(family, type, protocol)));
+#endif
 }
 
 static inline int sys_accept(int fd) {
+#ifdef SOCK_NONBLOCK
     return (int)SYS_RETRY(accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
+#else
+    return sys_fresh((int)SYS_RETRY(accept(fd, NULL, NULL)));
+#endif
 }
 
 static inline int sys_connect(int fd, const struct sockaddr *to, socklen_t to_size) {

@@ -28,7 +28,7 @@ static int parse_unix(const char *path, struct coir__address *out) {
     const size_t length = strlen(path);
     struct sockaddr_un *const local = &out->as.local;
     const bool abstract = *path == '@';
-    if (length == 0 || (abstract && length == 1))
+    if (length == 0 || (abstract && (length == 1 || !SYS_ABSTRACT_NAMES)))
         return -EINVAL;
     if (length + !abstract > sizeof local->sun_path)
         return -ENAMETOOLONG;
@@ -135,8 +135,9 @@ void coir__address_any(struct coir__address *out, bool v6, bool loopback, uint16
 
 static int format_unix(const struct coir__address *address, char *out, size_t size_bytes) {
     const struct sockaddr_un *const local = &address->as.local;
-    size_t length = address->size - offsetof(struct sockaddr_un, sun_path);
-    const bool abstract = length > 0 && local->sun_path[0] == '\0';
+    const size_t head = offsetof(struct sockaddr_un, sun_path);
+    size_t length = address->size > head ? address->size - head : 0;
+    const bool abstract = SYS_ABSTRACT_NAMES && length > 0 && local->sun_path[0] == '\0';
     if (!abstract)
         length = strnlen(local->sun_path, length);
     const int count = snprintf(out, size_bytes, "unix:%s%.*s", abstract ? "@" : "",
