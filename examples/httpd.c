@@ -234,8 +234,8 @@ static size_t connections_possible(void) {
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit); /* if it fails, the limit is what it was: */
     getrlimit(RLIMIT_NOFILE, &limit);
-    const size_t spare =
-        limit.rlim_cur > DESCRIPTORS_SPARE ? limit.rlim_cur - DESCRIPTORS_SPARE : 0;
+    const size_t all = (size_t)limit.rlim_cur;
+    const size_t spare = all > DESCRIPTORS_SPARE ? all - DESCRIPTORS_SPARE : 0;
     return spare >= 2 ? spare / 2 : 1;
 }
 
