@@ -31,10 +31,12 @@ FILTER     := *
 
 VERSION := $(shell awk '/define COIR_VERSION_/ { v = v dot $$3; dot = "." } END { print v }' \
                        include/coir/base.h)
-SONAME  := libcoir.so.$(firstword $(subst ., ,$(VERSION)))
+MAJOR   := $(firstword $(subst ., ,$(VERSION)))
 TARGET  := $(shell $(CC) -dumpmachine)
 ARCH    := $(patsubst arm64,aarch64,$(patsubst amd64,x86_64,$(firstword $(subst -, ,$(TARGET)))))
-POLLER  ?= $(if $(findstring linux,$(TARGET)),epoll,kqueue)
+LINUX   := $(findstring linux,$(TARGET))
+DARWIN  := $(firstword $(findstring darwin,$(TARGET)) $(findstring macos,$(TARGET)))
+POLLER  ?= $(if $(LINUX),epoll,kqueue)
 
 # Criterion dies under ThreadSanitizer. tests/plain stands in for it there, and where there is none.
 RUNNER_DEFAULT := $(if $(findstring thread,$(SAN)),plain,criterion)
@@ -51,14 +53,19 @@ BUILD   := build$(addprefix /,$(subst $(space),-,$(strip $(VARIANT))))
 
 # ---- Flags: the user's (CPPFLAGS, CFLAGS, LDFLAGS) come last; the others are always there ----
 
-accepted = $(shell $(CC) -Werror $(1) -c -o /dev/null -x c /dev/null 2>/dev/null && echo $(1))
+accepted = $(shell $(CC) -Werror $(1) -E -x c /dev/null >/dev/null 2>&1 && echo $(1))
+
+# A large frame touches every page of itself, so that it cannot step over the guard below. Clang can
+# do that for any system, but its driver takes the option for some only.
+PROBES := $(or $(call accepted,-fstack-clash-protection),\
+               $(call accepted,-Xclang -fstack-clash-protection))
 
 INCLUDES := -Iinclude -Isrc -I.
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
             -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wundef -Wvla \
             -Wformat=2 $(if $(WERROR),-Werror)
 MACHINE  := -std=gnu11 -D_GNU_SOURCE -pthread -fvisibility=hidden -fno-omit-frame-pointer \
-            $(call accepted,-fstack-clash-protection) $(call accepted,-fno-tree-slp-vectorize) \
+            $(PROBES) $(call accepted,-fno-tree-slp-vectorize) \
             $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) $(if $(DEBUG),-DCOIR_DEBUG=1)
 EXTRA    :=
 COMPILE   = $(CC) $(MACHINE) $(WARNINGS) $(INCLUDES) $(EXTRA) $(CPPFLAGS) $(CFLAGS) \
@@ -70,6 +77,8 @@ LINK      = $(CC) $(MACHINE) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.lo,$^) $(
 
 objects  = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
 programs = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)))
+
+shared   = libcoir$(if $(DARWIN),$(1).dylib,.so$(1))
 
 SOURCES  := $(filter-out src/poll/%,$(wildcard src/*/*.c)) src/poll/$(POLLER).c \
             $(wildcard arch/$(ARCH)/*.S)
@@ -83,7 +92,8 @@ EXAMPLES := $(call programs,examples/*.c)
 PATTERNS := $(call programs,examples/patterns/*.c)
 BENCHES  := $(call programs,bench/*.c)
 STATIC   := $(BUILD)/libcoir.a
-SHARED   := $(BUILD)/libcoir.so.$(VERSION)
+SHARED   := $(BUILD)/$(call shared,.$(VERSION))
+SONAME   := $(call shared,.$(MAJOR))
 CHECK    := $(BUILD)/tests/check
 
 $(if $(wildcard arch/$(ARCH)/switch.S),,$(error no port for $(TARGET) yet: see arch/README.md))
@@ -115,13 +125,19 @@ $(STATIC): $(call objects,$(SOURCES)) $(BUILD)/sources
 	rm -f $@
 	$(AR) rcs $@ $(filter %.o,$^)
 
-# A sanitizer's runtime is linked to the program alone, hence no -z defs with one.
-$(SHARED): private EXTRA = -shared -Wl,-soname,$(SONAME) $(if $(SAN),,-Wl,-z,defs)
+# That all is defined can be asked for where the C library is linked into shared ones too, and not
+# with a sanitizer, whose runtime is linked to the program alone.
+ifdef DARWIN
+NAMED := -Wl,-install_name,$(LIBDIR)/$(SONAME)
+else
+NAMED := -Wl,-soname,$(SONAME) $(if $(LINUX),$(if $(SAN),,-Wl,-z,defs))
+endif
+$(SHARED): private EXTRA = -shared $(NAMED)
 $(SHARED): $(patsubst %.o,%.lo,$(call objects,$(SOURCES))) $(BUILD)/sources
 	echo "  ld    $@"
 	$(LINK)
 	ln -sf $(notdir $@) $(BUILD)/$(SONAME)
-	ln -sf $(SONAME) $(BUILD)/libcoir.so
+	ln -sf $(SONAME) $(BUILD)/$(call shared)
 
 # ---- Programs: one a file; those of examples/ and bench/ share the files of their lib/ ----
 
@@ -207,7 +223,7 @@ install: all
 	install -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)
 	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
 	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(LIBDIR)/$(SONAME)
-	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libcoir.so
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/$(call shared)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
 	    -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
 	    -e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' \
@@ -217,13 +233,13 @@ install: all
 uninstall:
 	rm -f $(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(wildcard include/*.h include/coir/*.h))
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/coir
-	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(notdir $(STATIC) $(SHARED)) $(SONAME) libcoir.so \
-	        pkgconfig/coir.pc)
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(notdir $(STATIC) $(SHARED)) $(SONAME) \
+	        $(call shared) pkgconfig/coir.pc)
 
 # ---- When to rebuild: a header, the flags or the set of files changed ----
 
 $(BUILD)/flags: WORDS = $(CC) $(TARGET) $(MACHINE) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
-$(BUILD)/sources: WORDS = $(SOURCES)
+$(BUILD)/sources: WORDS = $(SOURCES) $(NAMED)
 $(BUILD)/test-sources: WORDS = $(TESTS)
 $(BUILD)/flags $(BUILD)/sources $(BUILD)/test-sources: FORCE
 	mkdir -p $(@D)
