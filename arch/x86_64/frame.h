@@ -27,6 +27,9 @@ struct coir_frame {
 _Static_assert(sizeof(struct coir_frame) == 56, "switch.S pushes six registers below rip");
 _Static_assert(offsetof(struct coir_frame, rip) == 48, "and returns through the word above them");
 
+/* X(name) of each word, for tools that restore the registers. */
+#define COIR_FRAME_REGISTERS(X) X(r15) X(r14) X(r13) X(r12) X(rbx) X(rbp) X(rip)
+
 /* Every frame but the entry's lies between two 16-byte boundaries of the ABI. */
 #define COIR_STACK_ALIGNMENT 16
 #define COIR_GUARD_SIZE ((size_t)16 * 1024) /* more than the largest step of a probed frame */

@@ -62,6 +62,15 @@ static inline long sys_result(long result) {
     return result >= 0 ? result : -(long)errno;
 }
 
+/* The number by which the system's tools know the calling thread; 0 where there is none. */
+static inline long sys_thread_id(void) {
+#ifdef __linux__
+    return syscall(SYS_gettid);
+#else
+    return 0;
+#endif
+}
+
 /* ---- Time ---- */
 
 static inline int64_t sys_clock(void) {

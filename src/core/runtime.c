@@ -25,6 +25,7 @@ static void after_fork(void) {
     in_forked_child |= coir__rt != NULL;
     coir__rt = NULL;
     coir__signals_forked();
+    coir__layout_forked();
 }
 
 static void watch_forks(void) {
@@ -171,6 +172,7 @@ int coir_run_with(coir_fn fn, void *arg, const coir_options *options) {
     rt->main_fn = fn;
     rt->main_arg = arg;
     coir__rt = rt;
+    coir__layout_list(rt);
     if (options->cancel_on_signals)
         rc = coir__signals_take(rt);
     if (rc == 0) {
@@ -179,6 +181,7 @@ int coir_run_with(coir_fn fn, void *arg, const coir_options *options) {
         coir__fault_fini(rt);
     }
     coir__signals_release(rt);
+    coir__layout_unlist(rt);
     coir__rt = NULL;
     destroy(rt);
     return rc;

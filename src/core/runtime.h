@@ -186,6 +186,8 @@ struct coir__runtime {
     _Atomic int signalled;     /* a signal that cancels has come */
     struct coir__link starved; /* accepts waiting for a descriptor to be closed */
     uint64_t switches, polls, scopes_left_open, cuts_ignored, accept_backoffs;
+    struct coir__link listed; /* among all that run in the process, for tools */
+    long thread;              /* the system's number of the thread */
 };
 
 #define COIR_GENERATION_BITS 44
@@ -280,6 +282,11 @@ int coir__dump(struct coir__runtime *rt, FILE *out);
 void coir__deadlock_report(struct coir__runtime *rt);
 /* They still do, though all were cut: names those whose waits cannot be, and ends the program. */
 _Noreturn void coir__deadlock_fatal(struct coir__runtime *rt);
+/* Tools outside the process find the runtime, which is the calling thread's, from here to there. */
+void coir__layout_list(struct coir__runtime *rt);
+void coir__layout_unlist(struct coir__runtime *rt);
+/* In the child of a fork no runtime runs. */
+void coir__layout_forked(void);
 /* Turns faults in guards into messages, for this thread's runtime. */
 void coir__fault_init(struct coir__runtime *rt);
 void coir__fault_fini(struct coir__runtime *rt);
