@@ -144,7 +144,7 @@ static int main_task(void *arg) {
 static int run(struct coir__runtime *rt) {
     coir__scope_open_root(&rt->root);
     const coir_spawn_options options = {.name = "main"};
-    const int rc = coir__spawn(&rt->root, main_task, rt, &options);
+    const int rc = coir__spawn(&rt->root, main_task, rt, &options, NULL);
     if (rc < 0)
         return rc;
     coir__loop(rt);

@@ -89,6 +89,7 @@ struct coir__task {
     coir_scope *outermost;     /* of its own scopes */
     coir_fn fn;
     void *arg;
+    const void *origin;          /* where it was spawned: a return address; NULL if not known */
     struct coir__record *record; /* &own, or one from the pool */
     struct coir__locals *locals;
     unsigned cuts_in_a_row; /* times it was told -ECANCELED since it last left a cancelled scope */
@@ -116,7 +117,8 @@ struct coir__task {
 /* The end of the running task. */
 _Noreturn void coir__task_exit(struct coir__task *self, int rc);
 /* Spawns without looking at the scope's state. */
-int coir__spawn(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_options *options);
+int coir__spawn(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_options *options,
+                const void *origin);
 /* The record a handle names, or NULL if it is stale, foreign or zeroed, or there is no runtime. */
 struct coir__record *coir__record_find(coir_task handle);
 /* Gives a chain of records back to the pool. */

@@ -193,7 +193,7 @@ static coir__cold void end_with_care(struct coir__runtime *rt, struct coir__task
 
 /* Sets what a task without options begins with, but for its stack. */
 coir__inline void be_born(struct coir__runtime *rt, coir_scope *scope, struct coir__task *task,
-                          struct coir__record *record, coir_fn fn, void *arg) {
+                          struct coir__record *record, coir_fn fn, void *arg, const void *origin) {
     record->generation = ++rt->generation;
     task->record = record;
     task->saved_errno = 0;
@@ -201,6 +201,7 @@ coir__inline void be_born(struct coir__runtime *rt, coir_scope *scope, struct co
     task->home = scope;
     task->fn = fn;
     task->arg = arg;
+    task->origin = origin;
     task->cuts_in_a_row = 0;
     task->cancelled = task->told = false;
     task->name[0] = '\0';
@@ -234,7 +235,7 @@ static struct coir__record *expect(struct coir__runtime *rt, coir_scope *scope,
 }
 
 coir__noinline int coir__spawn(coir_scope *scope, coir_fn fn, void *arg,
-                               const coir_spawn_options *options) {
+                               const coir_spawn_options *options, const void *origin) {
     struct coir__runtime *const rt = coir__rt;
     struct coir__pool *pool = rt->default_pool;
     if (options != NULL && options->stack_size_bytes != 0)
@@ -249,7 +250,7 @@ coir__noinline int coir__spawn(coir_scope *scope, coir_fn fn, void *arg,
         coir__stack_give(task);
         return -ENOMEM;
     }
-    be_born(rt, scope, task, record, fn, arg);
+    be_born(rt, scope, task, record, fn, arg, origin);
     void *top = task;
     if (options != NULL) {
         apply_options(task, options);
@@ -392,19 +393,15 @@ int coir_spawn(coir_scope *scope, coir_fn fn, void *arg) {
         return refusal(scope, fn);
     struct coir__pool *const pool = rt->default_pool;
     if (unlikely(pool->top == pool->first) || unlikely(!pool->cached[pool->top - 1]->guarded))
-        return coir__spawn(scope, fn, arg, NULL);
+        return coir__spawn(scope, fn, arg, NULL, __builtin_return_address(0));
     struct coir__task *const task = coir__stack_take(&rt->stacks, pool);
-    be_born(rt, scope, task, &task->own, fn, arg);
+    be_born(rt, scope, task, &task->own, fn, arg, __builtin_return_address(0));
     set_out(rt, scope, task, task);
     return 0;
 }
 
-int coir_spawn_task(coir_scope *scope, coir_fn fn, void *arg, coir_task *task) {
-    return task != NULL ? coir_spawn_with(scope, fn, arg, &(coir_spawn_options){.task = task})
-                        : -EINVAL;
-}
-
-int coir_spawn_with(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_options *options) {
+static int spawn_with(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_options *options,
+                      const void *origin) {
     if (!may_spawn(scope, fn))
         return refusal(scope, fn);
     if (options != NULL) {
@@ -415,7 +412,17 @@ int coir_spawn_with(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_o
         if (options->arg_size_bytes > size / 4 || (options->arg_size_bytes > 0 && arg == NULL))
             return -EINVAL;
     }
-    return coir__spawn(scope, fn, arg, options);
+    return coir__spawn(scope, fn, arg, options, origin);
+}
+
+int coir_spawn_with(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_options *options) {
+    return spawn_with(scope, fn, arg, options, __builtin_return_address(0));
+}
+
+int coir_spawn_task(coir_scope *scope, coir_fn fn, void *arg, coir_task *task) {
+    return task != NULL ? spawn_with(scope, fn, arg, &(coir_spawn_options){.task = task},
+                                     __builtin_return_address(0))
+                        : -EINVAL;
 }
 
 static bool cut_join(coir_waiter *wait) {
