@@ -95,6 +95,7 @@ int coir__fd_link(struct coir__runtime *rt, int fd, struct coir__fd *entry,
         COIR_TRY(coir__poll_add(&rt->poller, fd, token));
         entry->registered = true;
     }
+    coir__poll_arm(&rt->poller, fd, wait->directions & ~(unsigned)entry->ready);
     wait->fd = entry;
     wait->parked = true;
     if (wait->directions & COIR_POLL_READ)
@@ -235,6 +236,8 @@ int coir__fd_close(struct coir__runtime *rt, int fd) {
     if (entry == NULL)
         return -EBADF;
     const uint32_t jobs = entry->jobs;
+    if (entry->registered)
+        coir__poll_closing(&rt->poller, fd);
     forget(rt, entry);
     if (jobs > 0) { /* the number must not be given out again under a thread's hands */
         entry->kind = COIR_FD_CLOSING;
@@ -445,6 +448,7 @@ int coir_poll(int fd, int events) {
         return -EBUSY;
     int found;
     while ((found = coir__fd_ready(fd, events)) == 0) {
+        entry->ready &= (uint8_t)~wait.directions;
         found = coir__fd_wait_for(rt, fd, entry, &wait);
         if (found < 0)
             break;
