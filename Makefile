@@ -1,8 +1,8 @@
 # Coir's build, for GNU make. `make help` lists what it can do; all it makes lands in build/.
 #
-# Sources are found by wildcards: a new file needs no line here. Compiler, SAN and DEBUG choose a
-# variant with a folder of its own below build/, and a change of flags rebuilds that folder, so
-# that objects of two kinds never meet in one program.
+# Sources are found by wildcards: a new file needs no line here. Compiler, SAN, DEBUG and POLLER
+# choose a variant with a folder of its own below build/, and a change of flags rebuilds that
+# folder, so that objects of two kinds never meet in one program.
 
 ## make              the library, static and shared
 ## make demo         builds and runs examples/scrape; needs make and a C compiler only
@@ -19,7 +19,8 @@
 ## make clean        removes what was built
 ##
 ## Each takes CC=clang, CFLAGS=-O3, LDFLAGS=, SAN=address,undefined or SAN=thread, DEBUG=1
-## (assertions, no optimisation), WERROR=1 (warnings are errors), V=1 (shows the commands).
+## (assertions, no optimisation), POLLER=epoll, kqueue or poll (a file of src/poll, where the system
+## has it), WERROR=1 (warnings are errors), V=1 (shows the commands).
 ## RUNNER=plain runs the tests without Criterion, as SAN=thread does by itself.
 
 PREFIX     ?= /usr/local
@@ -36,7 +37,11 @@ TARGET  := $(shell $(CC) -dumpmachine)
 ARCH    := $(patsubst arm64,aarch64,$(patsubst amd64,x86_64,$(firstword $(subst -, ,$(TARGET)))))
 LINUX   := $(findstring linux,$(TARGET))
 DARWIN  := $(firstword $(findstring darwin,$(TARGET)) $(findstring macos,$(TARGET)))
-POLLER  ?= $(if $(LINUX),epoll,kqueue)
+
+POLLER_DEFAULT := $(if $(LINUX),epoll,kqueue)
+POLLER         ?= $(POLLER_DEFAULT)
+$(if $(wildcard src/poll/$(POLLER).c),,$(error no src/poll/$(POLLER).c: POLLER is one of \
+    $(basename $(notdir $(wildcard src/poll/*.c)))))
 
 # Criterion dies under ThreadSanitizer. tests/plain stands in for it there, and where there is none.
 RUNNER_DEFAULT := $(if $(findstring thread,$(SAN)),plain,criterion)
@@ -48,7 +53,7 @@ $(if $(filter criterion plain,$(RUNNER)),,$(error RUNNER=$(RUNNER): it is criter
 comma   := ,
 space   := $() $()
 VARIANT := $(filter-out cc,$(subst /,_,$(CC))) $(subst $(comma),+,$(SAN)) $(if $(DEBUG),debug) \
-           $(filter-out $(RUNNER_DEFAULT),$(RUNNER))
+           $(filter-out $(RUNNER_DEFAULT),$(RUNNER)) $(filter-out $(POLLER_DEFAULT),$(POLLER))
 BUILD   := build$(addprefix /,$(subst $(space),-,$(strip $(VARIANT))))
 
 # ---- Flags: the user's (CPPFLAGS, CFLAGS, LDFLAGS) come last; the others are always there ----
@@ -60,13 +65,17 @@ accepted = $(shell $(CC) -Werror $(1) -E -x c /dev/null >/dev/null 2>&1 && echo 
 PROBES := $(or $(call accepted,-fstack-clash-protection),\
                $(call accepted,-Xclang -fstack-clash-protection))
 
+# Pollers that have to be told what the others see: src/poll/poll.h.
+TOLD := $(if $(filter poll,$(POLLER)),-DCOIR_POLL_TOLD=1)
+
 INCLUDES := -Iinclude -Isrc -I.
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
             -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wundef -Wvla \
             -Wformat=2 $(if $(WERROR),-Werror)
 MACHINE  := -std=gnu11 -D_GNU_SOURCE -pthread -fvisibility=hidden -fno-omit-frame-pointer \
             $(PROBES) $(call accepted,-fno-tree-slp-vectorize) \
-            $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) $(if $(DEBUG),-DCOIR_DEBUG=1)
+            $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) $(if $(DEBUG),-DCOIR_DEBUG=1) \
+            $(TOLD)
 EXTRA    :=
 COMPILE   = $(CC) $(MACHINE) $(WARNINGS) $(INCLUDES) $(EXTRA) $(CPPFLAGS) $(CFLAGS) \
             -MMD -MP -MF $@.d -c -o $@ $<
@@ -205,8 +214,8 @@ lint:
 	    -D__linux__ -D__$(ARCH)__ $(INCLUDES) $(filter-out tests/%,$(filter %.c,$(CODE)))
 
 tidy = printf '%s\n' $(1) | xargs -P $(JOBS) -I FILE clang-tidy --quiet $(2) FILE -- \
-           -std=gnu11 -D_GNU_SOURCE -DCOIR_BUILD_DIR='""' -DCOIR_SOURCE_DIR='""' \
-           $(INCLUDES) -Itests
+           -std=gnu11 -D_GNU_SOURCE -DCOIR_POLL_TOLD=1 \
+           -DCOIR_BUILD_DIR='""' -DCOIR_SOURCE_DIR='""' $(INCLUDES) -Itests
 
 clean:
 	rm -rf $(BUILD)
