@@ -89,9 +89,10 @@ programs = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)))
 
 shared   = libcoir$(if $(DARWIN),$(1).dylib,.so$(1))
 
-SOURCES  := $(filter-out src/poll/%,$(wildcard src/*/*.c)) src/poll/$(POLLER).c \
+SOURCES  := $(filter-out src/poll/% src/sim/%,$(wildcard src/*/*.c)) src/poll/$(POLLER).c \
             $(wildcard arch/$(ARCH)/*.S)
-TESTS    := $(filter-out tests/fatal/% tests/plain/%,$(wildcard tests/*.c tests/*/*.c)) \
+TESTS    := $(filter-out tests/fatal/% tests/plain/% tests/sim/%, \
+                $(wildcard tests/*.c tests/*/*.c)) \
             $(if $(filter plain,$(RUNNER)),tests/plain/plain.c)
 CODE     := $(wildcard include/*.h include/*/*.h arch/*/*.h \
                        $(foreach d,src tests examples bench, \
@@ -101,6 +102,7 @@ EXAMPLES := $(call programs,examples/*.c)
 PATTERNS := $(call programs,examples/patterns/*.c)
 BENCHES  := $(call programs,bench/*.c)
 STATIC   := $(BUILD)/libcoir.a
+SIM      := $(BUILD)/libcoir-sim.a
 SHARED   := $(BUILD)/$(call shared,.$(VERSION))
 SONAME   := $(call shared,.$(MAJOR))
 CHECK    := $(BUILD)/tests/check
@@ -147,6 +149,25 @@ $(SHARED): $(patsubst %.o,%.lo,$(call objects,$(SOURCES))) $(BUILD)/sources
 	$(LINK)
 	ln -sf $(notdir $@) $(BUILD)/$(SONAME)
 	ln -sf $(SONAME) $(BUILD)/$(call shared)
+
+# ---- The simulated system: the same sources, with the C library's calls redirected to src/sim ----
+
+SIM_PARTS   := $(wildcard src/sim/*.c)
+SIM_SOURCES := $(filter-out src/poll/%,$(SOURCES)) src/poll/epoll.c
+simulated    = $(patsubst %,$(BUILD)/obj/simulated/%.o,$(basename $(1)))
+
+$(BUILD)/obj/simulated/src/%.o: private EXTRA = -include src/sim/libc.h
+$(BUILD)/obj/simulated/src/debug/%.o: private EXTRA = -include src/sim/messages.h
+$(BUILD)/obj/simulated/%.o: %.c $(BUILD)/flags
+	echo "  cc    $< (simulated)"
+	mkdir -p $(@D)
+	$(COMPILE)
+
+$(SIM): $(call simulated,$(filter %.c,$(SIM_SOURCES))) \
+        $(call objects,$(filter %.S,$(SIM_SOURCES)) $(SIM_PARTS)) $(BUILD)/sources
+	echo "  ar    $@"
+	rm -f $@
+	$(AR) rcs $@ $(filter %.o,$^)
 
 # ---- Programs: one a file; those of examples/ and bench/ share the files of their lib/ ----
 
@@ -248,7 +269,7 @@ uninstall:
 # ---- When to rebuild: a header, the flags or the set of files changed ----
 
 $(BUILD)/flags: WORDS = $(CC) $(TARGET) $(MACHINE) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
-$(BUILD)/sources: WORDS = $(SOURCES) $(NAMED)
+$(BUILD)/sources: WORDS = $(SOURCES) $(NAMED) $(SIM_PARTS)
 $(BUILD)/test-sources: WORDS = $(TESTS)
 $(BUILD)/flags $(BUILD)/sources $(BUILD)/test-sources: FORCE
 	mkdir -p $(@D)

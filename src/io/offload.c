@@ -34,10 +34,10 @@ struct worker {
     bool detached; /* nobody joins it: it frees itself */
 };
 
-static __thread struct coir__job *current_job;
+__thread struct coir__job *coir__current_job;
 
 bool coir_offload_cancelled(void) {
-    return current_job != NULL && atomic_load(&current_job->cancelled);
+    return coir__current_job != NULL && atomic_load(&coir__current_job->cancelled);
 }
 
 /* ---- Threads ---- */
@@ -58,9 +58,9 @@ static void run_job(struct worker *self, struct coir__job *job) {
     self->job = job;
     job->running = true;
     (void)pthread_mutex_unlock(&pool->lock);
-    current_job = job;
+    coir__current_job = job;
     const int rc = job->fn(job->arg);
-    current_job = NULL;
+    coir__current_job = NULL;
     (void)pthread_mutex_lock(&pool->lock);
     self->job = NULL;
     if (job->abandoned) {

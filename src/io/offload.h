@@ -17,6 +17,9 @@ struct coir__job {
     _Atomic bool cancelled;
 };
 
+/* The job that the calling thread runs, or NULL. */
+extern __thread struct coir__job *coir__current_job __attribute__((visibility("hidden")));
+
 /* Runs the job and waits for it. 0: it has ended, see job->rc. Otherwise it has not run, or was
  * left behind; if it has a `destroy`, that was called or will be. -ECANCELED, -ENOMEM, -EAGAIN. */
 int coir__offload_run(struct coir__runtime *rt, struct coir__job *job);

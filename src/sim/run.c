@@ -1,0 +1,97 @@
+/* A run on a simulated system, from its beginning to the account of what it left behind. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/sim.h"
+
+static struct coir__sim *create(const coir_sim_options *options) {
+    struct coir__sim *const sim = calloc(1, sizeof *sim);
+    if (sim == NULL)
+        return NULL;
+    if (options != NULL)
+        sim->options = *options;
+    sim->random = sim->options.seed;
+    sim->now = COIR_SIM_START;
+    list_init(&sim->sockets);
+    list_init(&sim->disk);
+    list_init(&sim->names);
+    list_init(&sim->cuts);
+    list_init(&sim->threads);
+    sim->on_idle = coir__sim_next_hooks.on_idle;
+    sim->on_message = coir__sim_next_hooks.on_message;
+    sim->context = coir__sim_next_hooks.context;
+    coir__sim_next_hooks = (struct coir__sim_hooks){.context = NULL};
+    return sim;
+}
+
+/* Closes what the program has left open, so that it can be freed. */
+static void close_all(struct coir__sim *sim) {
+    for (int fd = 0; fd < COIR_SIM_DESCRIPTORS; fd++) {
+        struct coir__sim_file *const file = sim->files[fd];
+        if (file == NULL)
+            continue;
+        sim->files[fd] = NULL;
+        coir__sim_unwatch(file);
+        if (file->kind->closed != NULL)
+            file->kind->closed(file);
+        coir__sim_drop(file);
+    }
+}
+
+static void destroy(struct coir__sim *sim) {
+    close_all(sim);
+    for (size_t i = 0; i < sim->event_count; i++)
+        coir__sim_drop(sim->events[i].object);
+    free(sim->events);
+    coir__sim_cuts_fini();
+    coir__sim_names_fini();
+    coir__sim_disk_fini();
+    if (sim->messages != NULL)
+        (void)fclose(sim->messages);
+    coir__sim = NULL;
+    free(sim);
+}
+
+int coir_sim_run(coir_fn fn, void *arg, const coir_sim_options *options, coir_sim_report *report) {
+    if (coir__sim != NULL)
+        return -EPERM;
+    struct coir__sim *const sim = create(options);
+    if (sim == NULL)
+        return -ENOMEM;
+    coir__sim = sim;
+    coir_options runtime = sim->options.runtime;
+    runtime.seed = 0;
+    runtime.virtual_clock = false;
+    coir__next_chooser = coir__sim_chooser(sim);
+    const int rc = coir_run_with(fn, arg, &runtime);
+    coir__next_chooser = (struct coir__chooser){.choose = NULL};
+    (void)coir__sim_threads_fini();
+    sim->report.ended = sim->now;
+    if (report != NULL)
+        *report = sim->report;
+    destroy(sim);
+    return rc;
+}
+
+uint32_t coir_sim_draw(uint32_t count) {
+    return coir__sim != NULL && count > 0 ? coir__sim_draw(count) : 0;
+}
+
+void coir_sim_set_rate(coir_sim_fault fault, uint16_t rate) {
+    if (coir__sim != NULL && (unsigned)fault < COIR_SIM_FAULTS)
+        coir__sim->options.rates[fault] = rate;
+}
+
+int coir_sim_pair(int fds[2]) {
+    if (coir__sim == NULL || fds == NULL)
+        return coir__sim == NULL ? -EPERM : -EINVAL;
+    coir__sim_enter();
+    return coir__sim_pair_create(fds);
+}
+
+int coir_sim_pipe(int fds[2]) {
+    if (coir__sim == NULL || fds == NULL)
+        return coir__sim == NULL ? -EPERM : -EINVAL;
+    coir__sim_enter();
+    return coir__sim_pipe_create(fds);
+}
