@@ -7,6 +7,7 @@
 #include "coir/combine.h"
 #include "coir/context.h"
 #include "coir/debug.h"
+#include "coir/hooks.h"
 #include "coir/io.h"
 #include "coir/net.h"
 #include "coir/offload.h"

@@ -8,12 +8,14 @@
 #include <ucontext.h>
 
 #include "arch/frame.h"
+#include "base/sanitizer.h"
 
 struct coir__registers {
     uintptr_t pc, sp, fp;
 };
 
-static inline struct coir__registers coir__registers_saved(const struct coir_frame *frame) {
+COIR_RAW_MEMORY static inline struct coir__registers
+coir__registers_saved(const struct coir_frame *frame) {
     return (struct coir__registers){
         .pc = frame->x30, .sp = (uintptr_t)(frame + 1), .fp = frame->x29};
 }

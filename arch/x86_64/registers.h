@@ -8,6 +8,7 @@
 #include <ucontext.h>
 
 #include "arch/frame.h"
+#include "base/sanitizer.h"
 
 /* Where a walk over frames begins. */
 struct coir__registers {
@@ -15,7 +16,8 @@ struct coir__registers {
 };
 
 /* Those of a suspended context, as they will be when it goes on. */
-static inline struct coir__registers coir__registers_saved(const struct coir_frame *frame) {
+COIR_RAW_MEMORY static inline struct coir__registers
+coir__registers_saved(const struct coir_frame *frame) {
     return (struct coir__registers){
         .pc = frame->rip, .sp = (uintptr_t)(frame + 1), .fp = frame->rbp};
 }

@@ -10,6 +10,7 @@
 
 COIR_BEGIN_DECLS
 
+struct coir_hooks;
 struct coir_scope;
 
 /* A zero in any field means the default. */
@@ -31,6 +32,10 @@ typedef struct coir_options {
      * that was installed before the run. One runtime in a process may ask for this at a time. With
      * it, a program in which all tasks wait is not deadlocked: a signal can still wake it. */
     bool cancel_on_signals;
+    /* Told of what tasks do, from the first on; see hooks.h. Copied. */
+    const struct coir_hooks *hooks;
+    /* Count how long each task runs, for coir_task_run_time. Reads the clock at every switch. */
+    bool account_time;
     /* Upper bound of threads for coir_offload and name look-ups. Default 8, at most 1,024. */
     unsigned offload_threads;
 } coir_options;

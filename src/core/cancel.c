@@ -111,12 +111,19 @@ void coir__refresh_task(struct coir__task *task) {
     finish(&work);
 }
 
+void coir__cancel(coir_scope *scope) {
+    scope->coir__cancelled = true;
+    if (unlikely(coir__rt->observer.reasons > 0))
+        coir__observe_cancel(coir__rt, scope);
+    coir__refresh(scope);
+}
+
 void coir__expire(coir_scope *scope) {
     coir__wheel_disarm(&coir__rt->wheel, &scope->coir__timer);
     if (scope->coir__cancelled) /* something else has cut it; this deadline has not */
         return;
-    scope->coir__cancelled = scope->coir__expired = true;
-    coir__refresh(scope);
+    scope->coir__expired = true;
+    coir__cancel(scope);
 }
 
 /* Expires every scope around the task whose deadline has passed, though its timer has not fired

@@ -108,6 +108,7 @@ static int create(struct coir__runtime **out, const coir_options *options) {
     rt->loop.saved_errno = errno;
     rt->turn_budget = TURN_FIRST;
     describe_thread(&rt->loop);
+    coir__observe_init(rt, options);
     *out = rt;
     return 0;
 }

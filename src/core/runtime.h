@@ -23,6 +23,7 @@
 #include "base/sanitizer.h"
 #include "base/sys.h"
 #include "coir/context.h"
+#include "coir/hooks.h"
 #include "coir/runtime.h"
 #include "coir/scope.h"
 #include "coir/task.h"
@@ -104,6 +105,7 @@ struct coir__task {
     struct coir__record own;
     struct coir__task *visit; /* work list of coir__refresh, or the way back of such a walk */
 
+    coir_time run_time; /* so far, if the runtime accounts for it */
     struct coir_fp fp;
     struct coir__shadow shadow;
     struct coir__pool *pool;
@@ -143,6 +145,20 @@ struct coir__chooser {
 /* For the next run on this thread. */
 extern __thread struct coir__chooser coir__next_chooser __attribute__((visibility("hidden")));
 
+/* Those who watch what tasks do (debug/hooks.c). While there are some, switches take the long way,
+ * and coir__observe_* are called there. */
+struct coir__observer {
+    unsigned reasons; /* hooks, accounting, probes: how many of these are on */
+    bool hooked, accounts, probed;
+    coir_hooks hooks;
+    struct coir__task **seen; /* where in the FIFO those hang that were made ready since */
+    coir_task running;        /* who has the thread */
+    coir_time since;          /* when it got it, if accounting */
+};
+
+/* Not 0 while a tracer wants the probes of this process. */
+extern volatile unsigned short coir__probes_wanted __attribute__((visibility("hidden")));
+
 struct coir__runtime {
     struct coir__task *current;
     struct coir__task *ready;       /* FIFO; ends in &loop */
@@ -159,6 +175,7 @@ struct coir__runtime {
     uint64_t draws;    /* state of coir__draw */
     struct coir__chooser chooser;
     struct coir_fp fp; /* the floating-point words of tasks without their own */
+    struct coir__observer observer;
 
     struct coir__task loop; /* the thread's own stack, as if it were a task */
     coir_scope root;        /* holds the main task */
@@ -228,7 +245,9 @@ coir_time coir__clock(const struct coir__runtime *rt);
 void coir__refresh(coir_scope *scope);
 /* The same for a task that was itself cancelled. */
 void coir__refresh_task(struct coir__task *task);
-/* Marks the scope cancelled by its deadline. */
+/* Marks the open scope cancelled, and cuts who waits inside. */
+void coir__cancel(coir_scope *scope);
+/* The same, by its deadline. */
 void coir__expire(coir_scope *scope);
 /* The part of coir__check that is not a comparison: is_cut, and told if so. */
 int coir__check_slow(struct coir__runtime *rt, struct coir__task *self);
@@ -262,6 +281,16 @@ int coir__signals_take(struct coir__runtime *rt);
 void coir__signals_release(struct coir__runtime *rt);
 /* In the child of a fork, whichever thread forked: they are nobody's there. */
 void coir__signals_forked(void);
+
+/* What the options and the tracers of the system ask for (debug/hooks.c). */
+void coir__observe_init(struct coir__runtime *rt, const coir_options *options);
+void coir__observe_probes(struct coir__runtime *rt);
+/* `self` stops running; afterwards `next` gets the thread; it returns for ever; the scope has just
+ * been cancelled. */
+void coir__observe_stop(struct coir__runtime *rt, struct coir__task *self);
+void coir__observe_run(struct coir__runtime *rt, struct coir__task *self, struct coir__task *next);
+void coir__observe_exit(struct coir__runtime *rt, struct coir__task *self, int rc);
+void coir__observe_cancel(struct coir__runtime *rt, const coir_scope *scope);
 
 /* ---- Messages (debug/) ---- */
 

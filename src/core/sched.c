@@ -99,7 +99,11 @@ coir__noinline struct coir__task *coir__next_slow(struct coir__runtime *rt,
         coir__fatal("stack overflow in %s: it used more than its %zu bytes, and had no guard",
                     coir__task_label(self, label, sizeof label), self->shadow.size_bytes);
     }
+    if (rt->observer.reasons > 0)
+        coir__observe_stop(rt, self);
     struct coir__task *const next = --rt->careful_left < 0 ? &rt->loop : pick(rt);
+    if (rt->observer.reasons > 0)
+        coir__observe_run(rt, self, next);
     switch_fp(rt, self, next);
     return next;
 }
@@ -215,6 +219,8 @@ void coir__loop(struct coir__runtime *rt) {
     coir_time last_turn = 0;
     while (rt->root.coir__live > 0) {
         look_around(rt);
+        if (unlikely((coir__probes_wanted != 0) != rt->observer.probed))
+            coir__observe_probes(rt);
         *turn_left(rt) = rt->turn_budget;
         struct coir__task *const next = coir__next(rt, &rt->loop);
         if (next != &rt->loop)

@@ -325,6 +325,8 @@ static _Noreturn coir__noinline void exit_slow(struct coir__task *self, int rc) 
     if (self->result != NULL)
         *self->result = rc;
     rc = conclude(self, rc);
+    if (rt->observer.reasons > 0)
+        coir__observe_exit(rt, self, rc);
     if (self->scope != NULL)
         coir__fatal("%s returned with a scope still open; close it with coir_scope_close on every "
                     "path, or declare it with COIR_SCOPE",

@@ -279,8 +279,7 @@ void coir_scope_cancel(coir_scope *scope) {
     if (scope->coir__state == COIR_SCOPE_FRESH) {
         scope->coir__cancelled = true; /* counts from the opening on */
     } else if (is_open(scope) && coir__rt != NULL && scope->coir__runtime == coir__rt) {
-        scope->coir__cancelled = true;
-        coir__refresh(scope);
+        coir__cancel(scope);
     }
 }
 

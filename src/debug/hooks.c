@@ -1,0 +1,151 @@
+/* Hooks, the time that tasks run, and USDT probes: who is told of what tasks do.
+ *
+ * The hot paths know nothing of this. While somebody wants to know, switches take the long way, and
+ * what happened is read off the FIFO: tasks appended since the last look were made ready, or
+ * spawned, by the one that ran. A tracer attaches to the probes by raising a counter in memory,
+ * which the loop looks at once a turn. */
+#include "arch/registers.h"
+#include "core/runtime.h"
+#include "debug/probes.h"
+
+/* The counter that tracers raise; one for all probes. */
+volatile unsigned short coir__probes_wanted COIR_PROBE_COUNTER;
+
+#define CALL(observer, hook, ...)                                                                  \
+    do {                                                                                           \
+        if ((observer)->hooks.hook != NULL)                                                        \
+            (observer)->hooks.hook((observer)->hooks.context, __VA_ARGS__);                        \
+    } while (0)
+
+/* ---- Beginning and ending to look ---- */
+
+static coir_task handle_of(const struct coir__runtime *rt, const struct coir__task *task) {
+    if (task == &rt->loop)
+        return (coir_task){.coir__record = NULL};
+    return (coir_task){.coir__record = task->record, .coir__generation = task->record->generation};
+}
+
+static void add_reason(struct coir__runtime *rt, int change) {
+    struct coir__observer *const observer = &rt->observer;
+    coir__careful(rt, change);
+    observer->reasons += (unsigned)change;
+    if (change > 0 && observer->reasons == 1) {
+        observer->seen = rt->ready_tail;
+        observer->running = handle_of(rt, rt->current);
+    }
+}
+
+static void set_hooks(struct coir__runtime *rt, const coir_hooks *hooks) {
+    struct coir__observer *const observer = &rt->observer;
+    static const coir_hooks none;
+    const bool wanted = hooks != NULL;
+    if (wanted != observer->hooked)
+        add_reason(rt, wanted ? 1 : -1);
+    observer->hooked = wanted;
+    observer->hooks = wanted ? *hooks : none;
+}
+
+void coir__observe_init(struct coir__runtime *rt, const coir_options *options) {
+    set_hooks(rt, options->hooks);
+    if (options->account_time) {
+        add_reason(rt, 1);
+        rt->observer.accounts = true;
+        rt->observer.since = sys_clock();
+    }
+}
+
+void coir__observe_probes(struct coir__runtime *rt) {
+    rt->observer.probed = !rt->observer.probed;
+    add_reason(rt, rt->observer.probed ? 1 : -1);
+}
+
+int coir_hooks_set(const coir_hooks *hooks) {
+    if (coir__rt == NULL)
+        return coir__outside();
+    set_hooks(coir__rt, hooks);
+    return 0;
+}
+
+/* ---- What is told ---- */
+
+/* Whether a task that does not run has yet to begin. */
+COIR_RAW_MEMORY static bool is_fresh(const struct coir__task *task) {
+    const struct coir_frame *const frame = task->context.sp;
+    return coir__registers_saved(frame).pc == (uintptr_t)&coir__entry + COIR_ENTRY_PAD;
+}
+
+/* Those that the running task has made ready since the last look. */
+static void tell_ready(struct coir__runtime *rt) {
+    struct coir__observer *const observer = &rt->observer;
+    const struct coir__task *const by = rt->current != &rt->loop ? rt->current : NULL;
+    for (const struct coir__task *task = *observer->seen; task != &rt->loop; task = task->next) {
+        const coir_task handle = handle_of(rt, task);
+        if (is_fresh(task) && task != rt->current) {
+            coir__probe_spawn(task, task->fn, by);
+            CALL(observer, spawn, handle, observer->running);
+        }
+        coir__probe_ready(task, by);
+        CALL(observer, ready, handle, observer->running);
+    }
+    observer->seen = rt->ready_tail;
+}
+
+void coir__observe_stop(struct coir__runtime *rt, struct coir__task *self) {
+    tell_ready(rt);
+    if (self->wait == NULL)
+        return;
+    coir__probe_park(self, self->wait->what, self->wait->object);
+    CALL(&rt->observer, park, handle_of(rt, self), self->wait);
+}
+
+void coir__observe_run(struct coir__runtime *rt, struct coir__task *self, struct coir__task *next) {
+    struct coir__observer *const observer = &rt->observer;
+    observer->seen = rt->ready_tail;
+    observer->running = handle_of(rt, next);
+    const bool starts = next != self && next != &rt->loop && is_fresh(next);
+    if (observer->accounts) {
+        const coir_time now = sys_clock();
+        self->run_time += now - observer->since;
+        observer->since = now;
+        if (starts)
+            next->run_time = 0;
+    }
+    if (starts) {
+        coir__probe_start(next, next->fn);
+        CALL(observer, start, observer->running);
+    }
+    coir__probe_run(next != &rt->loop ? next : NULL);
+    CALL(observer, run, observer->running);
+}
+
+void coir__observe_exit(struct coir__runtime *rt, struct coir__task *self, int rc) {
+    tell_ready(rt);
+    coir__probe_exit(self, rc);
+    CALL(&rt->observer, exit, rt->observer.running, rc);
+}
+
+void coir__observe_cancel(struct coir__runtime *rt, const coir_scope *scope) {
+    coir__probe_scope_cancelled(scope, scope->coir__name);
+    CALL(&rt->observer, scope_cancelled, scope);
+}
+
+/* ---- Time ---- */
+
+int coir_task_run_time(coir_task task, coir_time *out) {
+    const struct coir__runtime *const rt = coir__rt;
+    if (rt == NULL)
+        return coir__outside();
+    if (out == NULL)
+        return -EINVAL;
+    if (!rt->observer.accounts)
+        return -EOPNOTSUPP;
+    const struct coir__record *const record = coir__record_find(task);
+    if (record == NULL || record->task == NULL)
+        return -ESRCH;
+    const struct coir__task *const found = record->task;
+    if (found == rt->current)
+        *out = found->run_time + sys_clock() - rt->observer.since;
+    else
+        *out = is_fresh(found) ? 0 : found->run_time;
+    return 0;
+}
