@@ -4,14 +4,15 @@
 # choose a variant with a folder of its own below build/, and a change of flags rebuilds that
 # folder, so that objects of two kinds never meet in one program.
 
-## make              the library, static and shared
+## make              the library, static and shared, and coir-selfcheck
 ## make demo         builds and runs examples/scrape; needs make and a C compiler only
 ## make check        builds and runs the tests; installs what they need, if it may
 ##                   (FILTER='scope/*' runs some of them, JOBS=4 so many at a time)
 ## make examples     the programs of examples/
 ## make bench        builds and runs the measurements of bench/
 ##                   (MEASURE='switch yield' only those, ROUNDS=9 as often)
-## make install      headers, libraries, coir.pc; PREFIX=/usr/local LIBDIR=PREFIX/lib DESTDIR=
+## make install      headers, libraries, coir.pc, coir-selfcheck; PREFIX=/usr/local
+##                   LIBDIR=PREFIX/lib INCLUDEDIR=PREFIX/include BINDIR=PREFIX/bin DESTDIR=
 ## make uninstall    removes them again
 ## make deps         installs what the tests need: Criterion, libunwind
 ## make format       lays out the code as .clang-format says
@@ -26,6 +27,7 @@
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+BINDIR     ?= $(PREFIX)/bin
 CFLAGS     ?= $(if $(DEBUG),-O0,-O2) -g
 JOBS       := 2
 FILTER     := *
@@ -95,7 +97,7 @@ TESTS    := $(filter-out tests/fatal/% tests/plain/% tests/sim/%, \
                 $(wildcard tests/*.c tests/*/*.c)) \
             $(if $(filter plain,$(RUNNER)),tests/plain/plain.c)
 CODE     := $(wildcard include/*.h include/*/*.h arch/*/*.h \
-                       $(foreach d,src tests examples bench, \
+                       $(foreach d,src selfcheck tests examples bench, \
                            $(d)/*.[ch] $(d)/*/*.[ch] $(d)/*/*/*.[ch]))
 FATAL    := $(call programs,tests/fatal/*.c)
 EXAMPLES := $(call programs,examples/*.c)
@@ -105,11 +107,12 @@ STATIC   := $(BUILD)/libcoir.a
 SIM      := $(BUILD)/libcoir-sim.a
 SHARED   := $(BUILD)/$(call shared,.$(VERSION))
 SONAME   := $(call shared,.$(MAJOR))
+SELFCHECK := $(BUILD)/coir-selfcheck
 CHECK    := $(BUILD)/tests/check
 
 $(if $(wildcard arch/$(ARCH)/switch.S),,$(error no port for $(TARGET) yet: see arch/README.md))
 
-all: $(STATIC) $(SHARED)
+all: $(STATIC) $(SHARED) $(SELFCHECK)
 
 # ---- The library: plain objects for the archive, .lo ones with -fPIC for the shared one ----
 
@@ -172,7 +175,7 @@ $(SIM): $(call simulated,$(filter %.c,$(SIM_SOURCES))) \
 # ---- Programs: one a file; those of examples/ and bench/ share the files of their lib/ ----
 
 # Examples see what a user sees, the public headers; tests see their shared helpers too.
-$(BUILD)/obj/examples/%.o: INCLUDES := -Iinclude
+$(BUILD)/obj/examples/%.o $(BUILD)/obj/selfcheck/%.o: INCLUDES := -Iinclude
 $(BUILD)/obj/tests/%.o: INCLUDES += -Itests
 
 $(EXAMPLES): $(call objects,$(wildcard examples/lib/*.c))
@@ -181,6 +184,12 @@ $(BENCHES): $(call objects,$(wildcard bench/lib/*.c))
 $(EXAMPLES) $(PATTERNS) $(BENCHES) $(FATAL): $(BUILD)/%: $(BUILD)/obj/%.o $(STATIC)
 	echo "  ld    $@"
 	mkdir -p $(@D)
+	$(LINK)
+
+$(BUILD)/obj/selfcheck/main.o: private EXTRA = -DSELFCHECK_POLLER='"$(POLLER)"'
+$(SELFCHECK): private EXTRA = -lm
+$(SELFCHECK): $(call objects,$(wildcard selfcheck/*.c)) $(STATIC)
+	echo "  ld    $@"
 	$(LINK)
 
 examples: $(EXAMPLES) $(PATTERNS)
@@ -235,7 +244,7 @@ lint:
 	    -D__linux__ -D__$(ARCH)__ $(INCLUDES) $(filter-out tests/%,$(filter %.c,$(CODE)))
 
 tidy = printf '%s\n' $(1) | xargs -P $(JOBS) -I FILE clang-tidy --quiet $(2) FILE -- \
-           -std=gnu11 -D_GNU_SOURCE -DCOIR_POLL_TOLD=1 \
+           -std=gnu11 -D_GNU_SOURCE -DCOIR_POLL_TOLD=1 -DSELFCHECK_POLLER='""' \
            -DCOIR_BUILD_DIR='""' -DCOIR_SOURCE_DIR='""' $(INCLUDES) -Itests
 
 clean:
@@ -247,11 +256,12 @@ help:
 # ---- Installing ----
 
 install: all
-	install -d $(DESTDIR)$(INCLUDEDIR)/coir $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -d $(DESTDIR)$(INCLUDEDIR)/coir $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(BINDIR)
 	install -m 644 include/coir.h $(DESTDIR)$(INCLUDEDIR)
 	install -m 644 include/coir/*.h $(DESTDIR)$(INCLUDEDIR)/coir
 	install -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)
 	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
+	install -m 755 $(SELFCHECK) $(DESTDIR)$(BINDIR)
 	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/$(call shared)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
@@ -261,7 +271,8 @@ install: all
 	echo "installed below $(DESTDIR)$(PREFIX)"
 
 uninstall:
-	rm -f $(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(wildcard include/*.h include/coir/*.h))
+	rm -f $(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(wildcard include/*.h include/coir/*.h)) \
+	    $(DESTDIR)$(BINDIR)/$(notdir $(SELFCHECK))
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/coir
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(notdir $(STATIC) $(SHARED)) $(SONAME) \
 	        $(call shared) pkgconfig/coir.pc)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs into an empty directory and uses what is there as a stranger would, through pkg-config:
-# an example against the shared and against the static library, and a C++ program; runs them;
-# uninstalls, and looks for what was left.
+# an example against the shared and against the static library, and a C++ program; runs them, and
+# the self-check; uninstalls, and looks for what was left.
 #
 #   installed.sh     CC, CXX and MAKE choose the tools
 set -eu
@@ -57,6 +57,9 @@ END
 ${CXX:-c++} -std=c++17 -Wall -Wextra -Wpedantic -Werror $cflags "$scratch/plus.cc" \
     -o "$scratch/plus" $shared
 "$scratch/plus" || fail "the C++ program failed"
+
+"$scratch/opt/coir/bin/coir-selfcheck" >"$scratch/output" ||
+    fail "the self-check failed: $(cat "$scratch/output")"
 
 $install uninstall
 left=$(find "$scratch/opt" ! -type d)
