@@ -544,3 +544,41 @@ HTTPD_TEST(serves_curl) {
     check_got(big, BIG_SIZE);
     end_program(&httpd, SIGTERM);
 }
+
+/* ---- trace ---- */
+
+/* The number behind a key in the line; -1 if it has none. */
+static long number_in(const char *line, const char *key) {
+    const char *const at = strstr(line, key);
+    return at != NULL ? strtol(at + strlen(key), NULL, 10) : -1;
+}
+
+Test(examples, trace_draws_each_task_as_a_row_of_slices) {
+    enum { ROWS = 8 }; /* the loop, the main task, six clients */
+    const program_result *const result = run_program((const char *const[]){"examples/trace", NULL});
+    check_int(result->status, 0);
+    check_str(result->err, "");
+    bool open[ROWS] = {false};
+    size_t slices[ROWS] = {0}, arrows = 0;
+    check_int(strncmp(result->out, "[\n", 2), 0);
+    check_str(result->out + strlen(result->out) - 4, "}\n]\n");
+    for (const char *line = result->out; (line = strchr(line, '{')) != NULL;
+         line += strcspn(line, "\n")) {
+        const long row = number_in(line, "\"tid\":");
+        check(row >= 0 && row < ROWS);
+        const char kind = line[strlen("{\"ph\":\"")];
+        if (kind == 'B' || kind == 'E')
+            check_int(open[row], kind == 'E');
+        open[row] = kind == 'B' || (open[row] && kind != 'E');
+        slices[row] += kind == 'B';
+        arrows += kind == 's';
+        arrows -= kind == 'f';
+    }
+    for (size_t row = 0; row < ROWS; row++) {
+        check(!open[row]);
+        check(slices[row] > 0);
+    }
+    check_int(arrows, 0);
+    check_contains(result->out, "\"name\":\"client a 2\"");
+    check_contains(result->out, "\"name\":\"sleep\"");
+}

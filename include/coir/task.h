@@ -99,6 +99,10 @@ COIR_API int coir_task_result(coir_task task);
 /* Whether two handles name the same task. */
 COIR_API bool coir_task_equal(coir_task a, coir_task b);
 
+/* The number of a task, also of one that has ended: 1 for the main task, and so on in the order in
+ * which its runtime spawned them; 0 for the zeroed handle. Never parks. */
+COIR_API uint64_t coir_task_number(coir_task task);
+
 /* The calling task; the zeroed handle outside the runtime. */
 COIR_API coir_task coir_self(void);
 

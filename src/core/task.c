@@ -485,6 +485,10 @@ bool coir_task_equal(coir_task a, coir_task b) {
     return a.coir__record == b.coir__record && a.coir__generation == b.coir__generation;
 }
 
+uint64_t coir_task_number(coir_task task) {
+    return task.coir__generation & ((UINT64_C(1) << COIR_GENERATION_BITS) - 1);
+}
+
 coir_task coir_self(void) {
     if (coir__rt == NULL)
         return (coir_task){.coir__record = NULL};

@@ -219,7 +219,8 @@ static _Noreturn coir__cold void refuse_crossing(const struct coir__task *self,
                                                  const coir_scope *scope) {
     char task[128], outer[64], inner[64];
     coir__fatal("%s closes %s while %s, opened inside it, is still open; close the inner one first",
-                coir__task_label(self, task, sizeof task), coir__scope_label(scope, outer, sizeof outer),
+                coir__task_label(self, task, sizeof task),
+                coir__scope_label(scope, outer, sizeof outer),
                 coir__scope_label(self->scope, inner, sizeof inner));
 }
 

@@ -207,6 +207,19 @@ TASK_TEST(core_task, a_handle_from_self_goes_stale_at_the_end) {
     return 0;
 }
 
+TASK_TEST(core_task, tasks_are_numbered_as_they_are_spawned) {
+    coir_task task;
+    COIR_SCOPE(s);
+    check_int(coir_task_number(coir_self()), 1);
+    check_rc(coir_spawn(&s, return_int, &(int){0}), 0);
+    check_rc(coir_spawn_task(&s, return_int, &(int){0}, &task), 0);
+    check_int(coir_task_number(task), 3);
+    check_rc(coir_scope_close(&s, 0), 0);
+    check_int(coir_task_number(task), 3);
+    check_int(coir_task_number((coir_task){0}), 0);
+    return 0;
+}
+
 TASK_TEST(core_task, self_is_the_handle_that_spawn_gave) {
     coir_task given, own = {0};
     const coir_task main_task = coir_self();
