@@ -36,6 +36,21 @@
 #define COIR_VALGRIND 0
 #endif
 
+/* ThreadSanitizer keeps a list of the calls that are under way on each stack. What is called at the
+ * end of a task never returns, so it would stay there: listed in the reports of the next task on
+ * that stack, and too much for the list after some 20,000 of them. Functions marked so enter
+ * nothing. */
+#ifndef __has_attribute
+#define __has_attribute(x) 0
+#endif
+#if !COIR_TSAN
+#define COIR_UNLISTED
+#elif __has_attribute(disable_sanitizer_instrumentation)
+#define COIR_UNLISTED __attribute__((disable_sanitizer_instrumentation))
+#else
+#define COIR_UNLISTED __attribute__((no_sanitize("thread")))
+#endif
+
 /* coir_context_switch under the type that tasks use: the value is an int. */
 int coir__switch(coir_context *from, const coir_context *to, long value);
 
@@ -53,7 +68,7 @@ struct coir__shadow {
 
 #if COIR_ASAN || COIR_TSAN
 /* Switches and tells the tools. `dying`: `from` will never be resumed. */
-__attribute__((noinline, unused, no_sanitize("thread"))) static int
+COIR_UNLISTED __attribute__((noinline, unused)) static int
 sanitizer_switch(coir_context *from, struct coir__shadow *from_shadow, const coir_context *to,
                  struct coir__shadow *to_shadow, long value, int dying) {
 #if COIR_ASAN

@@ -145,7 +145,7 @@ int coir_local_set(const coir_local *key, void *value) {
 
 /* ---- Birth ---- */
 
-static void body(void *value, void *arg) {
+COIR_UNLISTED static void body(void *value, void *arg) {
     (void)value;
     sanitizer_entered();
     struct coir__task *const self = arg;
@@ -315,7 +315,7 @@ coir__inline void leave_home(struct coir__runtime *rt, struct coir__task *self) 
 }
 
 /* An end of which there is something to say, or to tidy up. */
-static _Noreturn coir__noinline void exit_slow(struct coir__task *self, int rc) {
+COIR_UNLISTED static _Noreturn coir__noinline void exit_slow(struct coir__task *self, int rc) {
     struct coir__runtime *const rt = coir__rt;
     struct coir__record *const record = self->record;
     char label[128];
@@ -360,7 +360,7 @@ coir__inline bool ends_plainly(const struct coir__runtime *rt, const struct coir
            likely(self->pool->top != self->pool->room);
 }
 
-_Noreturn void coir__task_exit(struct coir__task *self, int rc) {
+COIR_UNLISTED _Noreturn void coir__task_exit(struct coir__task *self, int rc) {
     struct coir__runtime *const rt = coir__rt;
     if (!ends_plainly(rt, self, rc))
         exit_slow(self, rc);

@@ -231,6 +231,20 @@ TASK_TEST(core_stack, stacks_are_used_again) {
     return 0;
 }
 
+/* Also for a sanitizer as many: what it notes of each end must not pile up on the stack. */
+TASK_TEST(core_stack, one_stack_serves_many_tasks_in_turn) {
+    const int count = on_valgrind() ? 4000 : 200000;
+    coir_stats stats;
+    for (int i = 0; i < count; i++) {
+        COIR_SCOPE(s);
+        check_rc(coir_spawn(&s, return_zero, NULL), 0);
+        check_rc(coir_scope_close(&s, 0), 0);
+    }
+    check_rc(coir_stats_get(&stats), 0);
+    check_int(stats.stacks_mapped, 2);
+    return 0;
+}
+
 static int cache_ten(UNUSED void *arg) {
     coir_stats stats;
     check_rc(spawn_and_cut(2000), 0);
