@@ -404,12 +404,8 @@ coir__inline int coir__switch_to(struct coir__runtime *rt, struct coir__task *se
     self->saved_errno = *rt->errno_address;
     *rt->errno_address = next->saved_errno;
     rt->current = next;
-#if COIR_ASAN || COIR_TSAN
     return sanitizer_switch(&self->context, &self->shadow, &next->context, &next->shadow,
                             next->value, 0);
-#else
-    return coir__switch(&self->context, &next->context, next->value);
-#endif
 }
 
 /* Whether nothing stands in the way of simply switching to the head of the FIFO: no cancel, no

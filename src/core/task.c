@@ -294,12 +294,8 @@ coir__inline _Noreturn void vanish(struct coir__runtime *rt, struct coir__task *
                                    struct coir__task *next) {
     *rt->errno_address = next->saved_errno;
     rt->current = next;
-#if COIR_ASAN || COIR_TSAN
     (void)sanitizer_switch(&self->context, &self->shadow, &next->context, &next->shadow,
                            next->value, 1);
-#else
-    (void)coir__switch(&self->context, &next->context, next->value);
-#endif
     __builtin_unreachable();
 }
 
