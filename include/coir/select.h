@@ -48,7 +48,7 @@ typedef struct coir_case {
         int events; /* COIR_READABLE, COIR_WRITABLE */
     };
     union { /* private: what links it to what it waits for */
-        unsigned char coir__bytes[80];
+        unsigned char coir__bytes[88];
         void *coir__alignment;
     } coir__room;
 } coir_case;

@@ -160,7 +160,8 @@ struct coir_waiter {
     long number;        /* for listings: its number, such as a descriptor; if `numbered` */
     bool numbered;
 
-    struct coir__task *coir__task; /* private */
+    struct coir__task *coir__task; /* private, as the next one */
+    coir_time coir__since;         /* when it was parked, by the clock of that turn */
 };
 
 /* Waits until unparked and returns the value given there; or -ECANCELED, with the record unlinked

@@ -79,6 +79,17 @@ static inline int64_t sys_clock(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* The same clock as of the system's last tick, some milliseconds ago: an eighth of the cost. */
+static inline int64_t sys_clock_coarse(void) {
+#ifdef CLOCK_MONOTONIC_COARSE
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+#else
+    return sys_clock();
+#endif
+}
+
 /* ---- Memory ---- */
 
 static inline void *sys_allocate(size_t size_bytes) {

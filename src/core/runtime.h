@@ -165,6 +165,7 @@ struct coir__runtime {
     struct coir__task **ready_tail; /* where to hang the next one */
     long turn_left;                 /* switches until the loop has its say; 0 while careful */
     int *errno_address;
+    coir_time turn_began; /* to a few milliseconds: what a wait has begun at */
 
     /* Reasons to take the long way at every switch: tasks with floating-point words of their own,
      * unguarded stacks, a seed, debug checks. */
@@ -444,6 +445,7 @@ coir__inline int coir__suspend(struct coir__runtime *rt, struct coir__task *self
 /* Parks on a record that is linked and will be found. No check. */
 coir__inline int coir__park(struct coir__runtime *rt, struct coir__task *self, coir_waiter *wait) {
     wait->coir__task = self;
+    wait->coir__since = rt->turn_began;
     self->wait = wait;
     return coir__suspend(rt, self);
 }
@@ -453,6 +455,7 @@ coir__inline int coir__park_unhindered(struct coir__runtime *rt, struct coir__ta
                                        coir_waiter *wait) {
     rt->turn_left--;
     wait->coir__task = self;
+    wait->coir__since = rt->turn_began;
     self->wait = wait;
     return coir__switch_to(rt, self, coir__pop(rt));
 }

@@ -221,6 +221,7 @@ void coir__loop(struct coir__runtime *rt) {
         look_around(rt);
         if (unlikely((coir__probes_wanted != 0) != rt->observer.probed))
             coir__observe_probes(rt);
+        rt->turn_began = rt->virtual_now != 0 ? rt->virtual_now : sys_clock_coarse();
         *turn_left(rt) = rt->turn_budget;
         struct coir__task *const next = coir__next(rt, &rt->loop);
         if (next != &rt->loop)
