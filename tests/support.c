@@ -6,7 +6,9 @@
 #include <sanitizer/lsan_interface.h>
 #endif
 
+#define UNW_LOCAL_ONLY
 #include <fcntl.h>
+#include <libunwind.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -101,7 +103,16 @@ static void check_descriptors(const bool before[DESCRIPTORS_LOOKED_AT]) {
                   after[fd] ? "left open" : "closed", run_label());
 }
 
+/* libunwind, which the library loads for backtraces, keeps a pipe from its first use on. */
+static void let_libunwind_begin(void) {
+    unw_context_t context;
+    unw_cursor_t cursor;
+    (void)unw_getcontext(&context);
+    (void)unw_init_local(&cursor, &context);
+}
+
 int run_task_with(coir_fn body, void *arg, const run_options *options) {
+    let_libunwind_begin();
     coir_options runtime = options->runtime;
     runtime.virtual_clock = !options->real_clock;
     if (runtime.seed != 0)

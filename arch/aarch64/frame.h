@@ -42,6 +42,7 @@ _Static_assert(offsetof(struct coir_frame, d15) == 152, "up to the end of the fr
 
 void coir__entry(void);
 #define COIR_ENTRY_PAD 4 /* bytes of its landing pad, behind which a fresh stack starts */
+#define COIR_ENTRY_SIZE 16 /* of all of it, at most */
 
 /* Writes the first frame below `top`, such that resuming it calls fn(value, arg) from the base
  * frame, and returns the stack pointer to resume. */

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stdint.h>
+#include <string.h>
 #include <ucontext.h>
 
 #include "arch/frame.h"
@@ -38,6 +39,24 @@ static inline struct coir__registers coir__registers_interrupted(const ucontext_
     return (struct coir__registers){.pc = 0};
 #endif
 }
+
+#ifdef __linux__
+/* libunwind for programs of this architecture: the prefix of its names, and its numbers of the
+ * registers. COIR_UNWIND_PC_SLOT: how far below the frame's end the return address lies, 0 if that
+ * is to be asked for. */
+#define COIR_UNWIND(name) "_ULaarch64_" #name
+enum { COIR_UNWIND_FP = 29, COIR_UNWIND_SP = 31, COIR_UNWIND_PC = 30, COIR_UNWIND_PC_SLOT = 0 };
+
+/* What a signal that came when the context goes on would give its handler, as far as functions keep
+ * registers; `out` is zeroed. */
+static inline void coir__registers_describe(const struct coir_frame *frame, ucontext_t *out) {
+    memcpy(&out->uc_mcontext.regs[19], &frame->x19, 10 * sizeof frame->x19);
+    out->uc_mcontext.regs[29] = frame->x29;
+    out->uc_mcontext.regs[30] = frame->x30;
+    out->uc_mcontext.pc = frame->x30;
+    out->uc_mcontext.sp = (uintptr_t)(frame + 1);
+}
+#endif
 
 /* Without the signature that code with pointer authentication puts into it: xpaclri, which works on
  * x30 and is a no-op before Armv8.3. */

@@ -43,6 +43,28 @@ static inline struct coir__registers coir__registers_interrupted(const ucontext_
 #endif
 }
 
+#ifdef __linux__
+/* libunwind for programs of this architecture: the prefix of its names, and its numbers of the
+ * registers. COIR_UNWIND_PC_SLOT: how far below the frame's end the return address lies, 0 if that
+ * is to be asked for. */
+#define COIR_UNWIND(name) "_ULx86_64_" #name
+enum { COIR_UNWIND_FP = 6, COIR_UNWIND_SP = 7, COIR_UNWIND_PC = 16, COIR_UNWIND_PC_SLOT = 8 };
+
+/* What a signal that came when the context goes on would give its handler, as far as functions keep
+ * registers; `out` is zeroed. */
+static inline void coir__registers_describe(const struct coir_frame *frame, ucontext_t *out) {
+    greg_t *const saved = out->uc_mcontext.gregs;
+    saved[REG_RIP] = (greg_t)frame->rip;
+    saved[REG_RSP] = (greg_t)(uintptr_t)(frame + 1);
+    saved[REG_RBP] = (greg_t)frame->rbp;
+    saved[REG_RBX] = (greg_t)frame->rbx;
+    saved[REG_R12] = (greg_t)frame->r12;
+    saved[REG_R13] = (greg_t)frame->r13;
+    saved[REG_R14] = (greg_t)frame->r14;
+    saved[REG_R15] = (greg_t)frame->r15;
+}
+#endif
+
 /* A return address as it is: nothing is signed here. */
 static inline uintptr_t coir__return_address(uintptr_t saved) {
     return saved;

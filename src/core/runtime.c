@@ -118,6 +118,7 @@ static void destroy(struct coir__runtime *rt) {
     coir__fds_fini(rt);
     coir__poll_fini(&rt->poller);
     coir__stacks_fini(&rt->stacks);
+    coir__inspector_fini(rt);
     while (rt->slabs != NULL) {
         void *const slab = rt->slabs;
         memcpy(&rt->slabs, slab, sizeof rt->slabs); /* its first member: the next one */

@@ -134,6 +134,7 @@ const char *coir__scope_label(const coir_scope *scope, char *out, size_t size_by
 
 struct coir__fds;
 struct coir__offload;
+struct coir__inspector;
 
 /* Who picks among the ready tasks when neither order of arrival nor a seed shall: returns a number
  * below `count`, which is at least 2. How tests enumerate schedules. */
@@ -185,6 +186,7 @@ struct coir__runtime {
     struct coir__poller poller;
     struct coir__fds *fds;
     struct coir__offload *offload;
+    struct coir__inspector *inspector;
 
     uint64_t epoch;      /* counts changes of what is effectively cancelled */
     uint64_t generation; /* serial of the runtime in the upper bits, tasks counted below */
@@ -319,6 +321,8 @@ void coir__layout_list(struct coir__runtime *rt);
 void coir__layout_unlist(struct coir__runtime *rt);
 /* In the child of a fork no runtime runs. */
 void coir__layout_forked(void);
+/* Gives back what looking inside took. */
+void coir__inspector_fini(struct coir__runtime *rt);
 /* Turns faults in guards into messages, for this thread's runtime. */
 void coir__fault_init(struct coir__runtime *rt);
 void coir__fault_fini(struct coir__runtime *rt);

@@ -13,6 +13,27 @@
 #include "arch/registers.h"
 #include "core/runtime.h"
 
+/* Where a backtrace is put. */
+struct coir__trace {
+    void **pcs;
+    size_t capacity, count;
+    const void *from; /* leave out all before this one; or NULL */
+};
+
+/* Appends a frame; false if that fills it. */
+coir__inline bool coir__trace_add(struct coir__trace *trace, uintptr_t pc) {
+    if (pc == (uintptr_t)trace->from)
+        trace->from = NULL;
+    if (trace->from == NULL && trace->count < trace->capacity)
+        trace->pcs[trace->count++] = (void *)pc;
+    return trace->count < trace->capacity;
+}
+
+/* Whether it is the base frame, the last of all. */
+coir__inline bool coir__is_base(uintptr_t pc) {
+    return pc - (uintptr_t)&coir__entry <= COIR_ENTRY_SIZE;
+}
+
 struct coir__walk {
     uintptr_t pc;        /* the next to be told; 0 at the end */
     uintptr_t after;     /* the one after it, if it is known; or 0 */
@@ -33,5 +54,10 @@ void *coir__walk_next(struct coir__walk *walk);
 size_t coir__frames(const struct coir__task *task, void **pcs, size_t capacity);
 size_t coir__frames_interrupted(const struct coir__task *task, const ucontext_t *context,
                                 void **pcs, size_t capacity);
+
+/* The best that can be had, by libunwind if it is there. Not for signal handlers. Of the running
+ * task, which goes aside for that (inspector.h), all that it is in from `out->from` outwards. */
+void coir__backtrace(struct coir__runtime *rt, const struct coir__task *task,
+                     struct coir__trace *out);
 
 #endif

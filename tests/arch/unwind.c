@@ -60,9 +60,6 @@ static const char *last_word(char *words) {
     return space != NULL ? space + 1 : words;
 }
 
-/* libunwind keeps a pipe of its own. */
-static const run_options with_libunwind = {.leaves_descriptors = true};
-
 static int unwind_a_child(UNUSED void *arg) {
     struct found found = {.rc = -1};
     COIR_SCOPE(s);
@@ -75,7 +72,7 @@ static int unwind_a_child(UNUSED void *arg) {
 }
 
 Test(arch_unwind, libunwind_walks_a_running_task_to_its_base) {
-    check_rc(run_task_with(unwind_a_child, NULL, &with_libunwind), 0);
+    check_rc(run_task(unwind_a_child, NULL), 0);
 }
 
 static int unwind_the_main_task(UNUSED void *arg) {
@@ -88,7 +85,7 @@ static int unwind_the_main_task(UNUSED void *arg) {
 }
 
 Test(arch_unwind, libunwind_walks_the_main_task_to_its_base) {
-    check_rc(run_task_with(unwind_the_main_task, NULL, &with_libunwind), 0);
+    check_rc(run_task(unwind_the_main_task, NULL), 0);
 }
 
 /* ---- Frame pointers ---- */

@@ -1,0 +1,56 @@
+/* Names for addresses: of static functions, of assembly, of other libraries, and of nothing. */
+#include "debug/symbol.h"
+
+#include <dlfcn.h>
+
+#include "arch/frame.h"
+#include "debug/frames.h"
+
+SUITE(debug_symbol);
+
+static struct coir__symbol look_up(uintptr_t address) {
+    struct coir__symbols symbols;
+    struct coir__symbol symbol;
+    coir__symbols_open(&symbols);
+    coir__symbol_at(&symbols, (void *)(address + 1), &symbol);
+    coir__symbols_close(&symbols);
+    return symbol;
+}
+
+KEPT static int nothing_special(int value) {
+    return value;
+}
+
+Test(debug_symbol, a_static_function) {
+    const struct coir__symbol symbol = look_up((uintptr_t)nothing_special);
+    check_str(symbol.function, "nothing_special");
+    check_contains(symbol.module, "/tests/check");
+    check_int(nothing_special(1), 1);
+}
+
+Test(debug_symbol, an_exported_function_and_one_in_assembly) {
+    check_str(look_up((uintptr_t)coir_run).function, "coir_run");
+    check_str(look_up((uintptr_t)&coir__entry + COIR_ENTRY_PAD).function, "coir__entry");
+}
+
+Test(debug_symbol, a_function_of_a_library) {
+    const struct coir__symbol symbol = look_up((uintptr_t)dlsym(RTLD_DEFAULT, "qsort"));
+    check_str(symbol.function, "qsort");
+    check_contains(symbol.module, "libc");
+}
+
+Test(debug_symbol, the_offset_is_what_the_module_was_linked_with) {
+    Dl_info where;
+    check(dladdr((void *)(uintptr_t)coir_run, &where) != 0);
+    const struct coir__symbol symbol = look_up((uintptr_t)coir_run);
+    check_int(symbol.offset, (uintptr_t)coir_run - (uintptr_t)where.dli_fbase);
+}
+
+Test(debug_symbol, an_address_without_a_file) {
+    int here = 0;
+    const struct coir__symbol on_stack = look_up((uintptr_t)&here), nowhere = look_up(16);
+    check_str(on_stack.function, "");
+    check_str(nowhere.function, "");
+    check_str(nowhere.module, "?");
+    check_int(nowhere.offset, 16);
+}
