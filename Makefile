@@ -93,13 +93,14 @@ shared   = libcoir$(if $(DARWIN),$(1).dylib,.so$(1))
 
 SOURCES  := $(filter-out src/poll/% src/sim/%,$(wildcard src/*/*.c)) src/poll/$(POLLER).c \
             $(wildcard arch/$(ARCH)/*.S)
-TESTS    := $(filter-out tests/fatal/% tests/plain/% tests/sim/%, \
+TESTS    := $(filter-out tests/fatal/% tests/plain/% tests/sim/% tests/subjects/%, \
                 $(wildcard tests/*.c tests/*/*.c)) \
             $(if $(filter plain,$(RUNNER)),tests/plain/plain.c)
 CODE     := $(wildcard include/*.h include/*/*.h arch/*/*.h \
                        $(foreach d,src selfcheck tests examples bench, \
                            $(d)/*.[ch] $(d)/*/*.[ch] $(d)/*/*/*.[ch]))
 FATAL    := $(call programs,tests/fatal/*.c)
+SUBJECTS := $(call programs,tests/subjects/*.c)
 EXAMPLES := $(call programs,examples/*.c)
 PATTERNS := $(call programs,examples/patterns/*.c)
 BENCHES  := $(call programs,bench/*.c)
@@ -133,6 +134,9 @@ $(BUILD)/obj/%.lo: %.c $(BUILD)/flags
 $(BUILD)/obj/%.lo: %.S $(BUILD)/flags
 	mkdir -p $(@D)
 	$(COMPILE) -fPIC
+
+# switch.S takes the script for gdb along.
+$(addprefix $(BUILD)/obj/arch/$(ARCH)/switch.,o lo): src/debug/gdb.py
 
 $(STATIC): $(call objects,$(SOURCES)) $(BUILD)/sources
 	echo "  ar    $@"
@@ -181,7 +185,7 @@ $(BUILD)/obj/tests/%.o: INCLUDES += -Itests
 $(EXAMPLES): $(call objects,$(wildcard examples/lib/*.c))
 $(PATTERNS): $(call objects,$(wildcard examples/patterns/lib/*.c))
 $(BENCHES): $(call objects,$(wildcard bench/lib/*.c))
-$(EXAMPLES) $(PATTERNS) $(BENCHES) $(FATAL): $(BUILD)/%: $(BUILD)/obj/%.o $(STATIC)
+$(EXAMPLES) $(PATTERNS) $(BENCHES) $(FATAL) $(SUBJECTS): $(BUILD)/%: $(BUILD)/obj/%.o $(STATIC)
 	echo "  ld    $@"
 	mkdir -p $(@D)
 	$(LINK)
@@ -221,7 +225,7 @@ $(CHECK): $(TEST_OBJECTS) $(STATIC) $(BUILD)/test-sources
 	mkdir -p $(@D)
 	$(LINK)
 
-tests: all $(EXAMPLES) $(PATTERNS) $(FATAL) $(CHECK)
+tests: all $(EXAMPLES) $(PATTERNS) $(FATAL) $(SUBJECTS) $(CHECK)
 
 check: tests
 	$(if $(filter plain,$(RUNNER)),echo "  RUNNER=plain: not by Criterion but by tests/plain")
@@ -256,6 +260,9 @@ help:
 
 # ---- Installing ----
 
+# Where gdb, if it is installed below the same PREFIX, looks when it meets the library.
+GDB_SCRIPT := $(PREFIX)/share/gdb/auto-load$(LIBDIR)/$(notdir $(SHARED))-gdb.py
+
 install: all
 	install -d $(DESTDIR)$(INCLUDEDIR)/coir $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(BINDIR)
 	install -m 644 include/coir.h $(DESTDIR)$(INCLUDEDIR)
@@ -269,6 +276,8 @@ install: all
 	    -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
 	    -e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' \
 	    coir.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/coir.pc
+	install -d $(DESTDIR)$(dir $(GDB_SCRIPT))
+	install -m 644 src/debug/gdb.py $(DESTDIR)$(GDB_SCRIPT)
 	echo "installed below $(DESTDIR)$(PREFIX)"
 
 uninstall:
@@ -276,7 +285,7 @@ uninstall:
 	    $(DESTDIR)$(BINDIR)/$(notdir $(SELFCHECK))
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/coir
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(notdir $(STATIC) $(SHARED)) $(SONAME) \
-	        $(call shared) pkgconfig/coir.pc)
+	        $(call shared) pkgconfig/coir.pc) $(DESTDIR)$(GDB_SCRIPT)
 
 # ---- When to rebuild: a header, the flags or the set of files changed ----
 

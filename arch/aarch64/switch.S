@@ -93,6 +93,8 @@ COIR_FUNCTION(coir__entry)
         .cfi_endproc
 COIR_END(coir__entry)
 
+#include "debug/gdb.S"
+
 #ifdef __ELF__
         .section .note.GNU-stack, "", %progbits
 

@@ -6,7 +6,8 @@
 
 #include <pthread.h>
 
-#include "core/runtime.h"
+#include "debug/wait.h"
+#include "sync/lock.h"
 
 #define CONSTANT(name, number)                                                                     \
     { name, (uint64_t)(number) }
@@ -15,6 +16,8 @@
 #define TASK(member) FIELD("task." #member, struct coir__task, member)
 #define SCOPE(member) FIELD("scope." #member, struct coir_scope, coir__##member)
 #define WAITER(member) FIELD("waiter." #member, struct coir_waiter, member)
+#define WHAT(kind, owner)                                                                          \
+    CONSTANT("what." #kind, (uintptr_t)coir__what_##kind), CONSTANT("owner." #kind, owner)
 #define REGISTER(name) FIELD("frame." #name, struct coir_frame, name),
 
 static struct coir__layout layout = {
@@ -43,6 +46,7 @@ static struct coir__layout layout = {
             TASK(sibling),
             TASK(outermost),
             TASK(fn),
+            TASK(origin),
             TASK(record),
             TASK(due),
             TASK(name),
@@ -71,6 +75,13 @@ static struct coir__layout layout = {
             WAITER(number),
             WAITER(numbered),
             CONSTANT("waiter.size", sizeof(struct coir_waiter)),
+
+            WHAT(mutex, offsetof(struct coir__lock, owner)),
+            WHAT(read, offsetof(struct coir_rwlock, coir__lock.owner)),
+            WHAT(write, offsetof(struct coir_rwlock, coir__lock.owner)),
+            WHAT(once, offsetof(struct coir_once, coir__runner)),
+            WHAT(join, 0),
+            WHAT(close, 0),
 
             COIR_FRAME_REGISTERS(REGISTER) /* */
             CONSTANT("frame.size", sizeof(struct coir_frame)),

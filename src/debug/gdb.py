@@ -1,0 +1,641 @@
+# Coir in gdb: lists scopes and tasks, and shows a task that waits as if it were a thread.
+#
+# Works on a live process and on a core file. The library carries this text in its section
+# .debug_gdb_scripts, from where gdb loads it; `source` loads it by hand. What lies where is read
+# from a table in the program's data (layout.h says how it is found), so that neither debug
+# information nor symbols of the library are needed. Backtraces are gdb's own: the task that is
+# selected is presented to it as the caller of the frame in which its thread really is.
+#
+# gdb runs all scripts in one namespace: every name here begins with coir.
+
+import re
+import struct
+
+import gdb
+import gdb.unwinder
+
+COIR_LAYOUT_VERSION = 1
+COIR_MAGIC = b"coir: look here\0"
+
+# ---- Memory ----
+
+
+def coir_read(address, size):
+    return gdb.selected_inferior().read_memory(address, size).tobytes()
+
+
+def coir_word(address):
+    return struct.unpack("<Q", coir_read(address, 8))[0]
+
+
+def coir_string(address, most=256):
+    """The text at an address, as far as it can be read: it may end where the memory does."""
+    text = b""
+    while b"\0" not in text and len(text) < most:
+        try:
+            text += coir_read(address + len(text), 1)
+        except gdb.MemoryError:
+            break
+    return text.split(b"\0")[0].decode("utf-8", "replace")
+
+
+class CoirObject:
+    """A struct of the library, read in one piece. The table tells where its fields are."""
+
+    def __init__(self, layout, kind, address):
+        self.layout, self.kind, self.address = layout, kind, address
+        self.bytes = coir_read(address, layout[kind + ".size"])
+
+    def place(self, field):
+        return self.layout[self.kind + "." + field]
+
+    def word(self, field):
+        return struct.unpack_from("<Q", self.bytes, self.place(field))[0]
+
+    def number(self, field):
+        return struct.unpack_from("<q", self.bytes, self.place(field))[0]
+
+    def flag(self, field):
+        return self.bytes[self.place(field)] != 0
+
+    def inner(self, field):
+        return self.address + self.place(field)
+
+
+# ---- The table ----
+
+
+class CoirLayout(dict):
+    """Its entries by name. `first` and `head` are of its list of runtimes."""
+
+    HEAD = struct.Struct("<16sQQQQQ")
+    ENTRY = struct.Struct("<24sQ")
+
+    def __init__(self, address):
+        head = self.HEAD.unpack(coir_read(address, self.HEAD.size))
+        magic, itself, version, self.first, _, self.fresh = head
+        if magic != COIR_MAGIC or itself != address:
+            raise ValueError("a copy")
+        self.address = address
+        self.head = address + self.HEAD.size - 3 * 8
+        self.read_entries(address + self.HEAD.size)
+        if version != COIR_LAYOUT_VERSION:
+            raise gdb.GdbError(
+                "This program's Coir, %d.%d.%d, lays out its memory in another way (%d) than these "
+                "commands know (%d): load the gdb.py of that release."
+                % (self["release.major"], self["release.minor"], self["release.patch"],
+                   version, COIR_LAYOUT_VERSION))
+
+    def read_entries(self, place):
+        while True:
+            name, value = self.ENTRY.unpack(coir_read(place, self.ENTRY.size))
+            if name[0] == 0:
+                return
+            self[name.rstrip(b"\0").decode()] = value
+            place += self.ENTRY.size
+
+    def __missing__(self, name):
+        raise gdb.GdbError("This program's Coir does not tell where to find %s: load the gdb.py of "
+                           "its release." % name)
+
+
+def coir_writable_ranges():
+    """First where a table should be; then, of a core file without its program, all there is."""
+    sections = re.findall(r"^\s*0x(\w+) - 0x(\w+) is (\S+)",
+                          gdb.execute("info files", to_string=True), re.M)
+    for wanted in (r"\.data$", r"load\d+$"):
+        for low, high, name in sections:
+            if re.match(wanted, name):
+                yield int(low, 16), int(high, 16)
+
+
+def coir_search():
+    """The addresses of what looks like a table."""
+    for low, high in coir_writable_ranges():
+        while low < high:
+            try:
+                found = gdb.selected_inferior().search_memory(low, high - low, COIR_MAGIC)
+            except gdb.error:  # the core file does not have it
+                break
+            if found is None:
+                break
+            yield found
+            low = found + len(COIR_MAGIC)
+
+
+coir_tables = {}  # number of the inferior -> where its tables were when last looked for
+
+
+def coir_layouts():
+    """One for each copy of the library in the program: mostly one."""
+    inferior = gdb.selected_inferior()
+    if inferior.pid == 0:
+        raise gdb.GdbError("There is no process and no core file to look into.")
+    for search in (lambda: coir_tables.get(inferior.num, ()), coir_search):
+        found = {}
+        for address in search():
+            try:
+                found[address] = CoirLayout(address)
+            except (ValueError, gdb.MemoryError):
+                pass
+        coir_tables[inferior.num] = list(found)
+        if found:
+            return found.values()
+    raise gdb.GdbError("There is no Coir in this program.")
+
+
+# ---- Runtimes, scopes, tasks ----
+
+
+class CoirMissing:
+    """Stands where memory that was to be shown is not there."""
+
+    def __init__(self, runtime, address):
+        self.address = address
+
+    def describe(self):
+        return ("(what should be at %#x is not there: destroyed, or left out of the core file, as "
+                "gdb before 17 leaves out stacks with guards. `coir gcore` does not.)"
+                % self.address)
+
+    def inside(self):
+        return ()
+
+
+class CoirRuntime(CoirObject):
+    def __init__(self, layout, address, index):
+        super().__init__(layout, "runtime", address)
+        self.index = index  # among those of the process, from 1
+        self.thread = self.number("thread")
+        self.functions = {}
+
+    def function(self, address):
+        if address not in self.functions:
+            text = gdb.execute("info symbol %#x" % address, to_string=True)
+            known = " in section " in text
+            self.functions[address] = text.split(" in section ")[0] if known else "%#x" % address
+        return self.functions[address]
+
+    def tree(self):
+        """Yields (depth, scope or task), outer ones first. They nest without bound: no recursion."""
+        left = [(0, CoirScope, self.inner("root"))]
+        while left:
+            depth, kind, address = left.pop()
+            try:
+                found = kind(self, address)
+            except gdb.MemoryError:
+                found = CoirMissing(self, address)
+            yield depth, found
+            left.extend((depth + 1, *place) for place in reversed(list(found.inside())))
+
+    def tasks(self):
+        return (found for _, found in self.tree() if isinstance(found, CoirTask))
+
+    def describe(self):
+        return "runtime %d, thread %d:" % (self.index, self.thread)
+
+
+class CoirScope(CoirObject):
+    def __init__(self, runtime, address):
+        super().__init__(runtime.layout, "scope", address)
+        self.live = self.word("live")
+
+    @property
+    def label(self):
+        name = self.word("name")
+        return "scope '%s'" % coir_string(name) if name else "scope %#x" % self.address
+
+    def describe(self):
+        return "%s: %d %s%s%s" % (self.label, self.live, "task" if self.live == 1 else "tasks",
+                                  ", cancelled" if self.flag("cancelled") else "",
+                                  ", shielded" if self.flag("shield") else "")
+
+    def inside(self):
+        head, link = self.inner("children"), self.word("children")
+        for _ in range(self.live):
+            if link == head:
+                break
+            yield CoirTask, link - self.layout["task.sibling"]
+            try:
+                link = coir_word(link)
+            except gdb.MemoryError:
+                break  # which the task itself tells
+        if self.word("inner"):
+            yield CoirScope, self.word("inner")
+
+
+class CoirTask(CoirObject):
+    # Waits of which more is known than the words, and how the task behind them is called in.
+    KINDS = {"mutex": " held by ", "read": " held by ", "write": " held by ",
+             "once": " run by ", "join": None, "close": None}
+
+    def __init__(self, runtime, address):
+        super().__init__(runtime.layout, "task", address)
+        self.runtime = runtime
+        if not self.word("record"):  # zeros, where the core file has a hole
+            raise gdb.MemoryError
+        serial = coir_word(self.word("record") + self.layout["record.generation"])
+        self.serial = serial & ((1 << self.layout["record.number_bits"]) - 1)
+        self.running = address == runtime.word("current")
+
+    @property
+    def name(self):
+        name = self.bytes[self.place("name"):][:self.layout["task.name_size"]].split(b"\0")[0]
+        return name.decode("utf-8", "replace") or self.runtime.function(self.word("fn"))
+
+    @property
+    def id(self):
+        return "%d.%d" % (self.runtime.index, self.serial)
+
+    def inside(self):
+        if self.word("outermost"):
+            yield CoirScope, self.word("outermost")
+
+    def registers(self):
+        """Of the frame it will go on in, with "pc" and "sp" for whatever they are called."""
+        sp = self.word("sp")
+        saved = {name[len("frame."):]: coir_word(sp + place) for name, place in self.layout.items()
+                 if name.startswith("frame.") and name != "frame.size"}
+        saved["sp"] = sp + self.layout["frame.size"]
+        if "rip" in saved:
+            saved["pc"] = saved.pop("rip")
+        else:
+            saved["pc"] = saved["x30"] & 0xFFFFFFFFFFFF  # without its signature
+        return saved
+
+    @property
+    def fresh(self):
+        return not self.running and self.registers()["pc"] == self.layout.fresh
+
+    @property
+    def state(self):
+        if self.running:
+            text = "running"
+        elif self.word("wait"):
+            try:
+                text = "waits for " + self.wait_text()
+            except gdb.MemoryError:
+                text = "waits"
+        else:
+            text = "ready, not begun" if self.fresh else "ready"
+        return text + (", cancelled" if self.word("due") == self.layout["task.due_cut"] else "")
+
+    def wait_text(self):
+        wait = CoirObject(self.layout, "waiter", self.word("wait"))
+        object = wait.word("object")
+        what = coir_string(wait.word("what")) if wait.word("what") else "something"
+        kind = {self.layout["what." + kind]: kind for kind in self.KINDS}.get(wait.word("what"))
+        if kind == "close":
+            return "close of " + CoirScope(self.runtime, object).label
+        if kind == "join":
+            return "join of " + CoirTask(self.runtime, object).label
+        if wait.flag("numbered"):
+            return "%s %d" % (what, wait.number("number"))
+        if not object:
+            return what
+        owner = coir_word(object + self.layout["owner." + kind]) if kind else 0
+        by = CoirTask(self.runtime, owner).label if owner > 1 else None  # 1: its owner is dead
+        return "%s %#x%s" % (what, object, (self.KINDS[kind] + by) if by else "")
+
+    @property
+    def label(self):
+        return "task %d '%s'" % (self.serial, self.name)
+
+    def describe(self):
+        return "%s: %s" % (self.label, self.state)
+
+
+def coir_runtimes():
+    result = []
+    for layout in coir_layouts():
+        link = layout.first
+        while link != layout.head:
+            result.append(CoirRuntime(layout, link - layout["runtime.listed"], len(result) + 1))
+            link = coir_word(link)
+    if not result:
+        raise gdb.GdbError("No Coir runtime runs here: no thread is inside coir_run.")
+    return result
+
+
+def coir_task(text):
+    """By number, "runtime.number", address or name."""
+    found = [task for runtime in coir_runtimes() for task in runtime.tasks()
+             if text in (str(task.serial), task.id, "%#x" % task.address, task.name)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise gdb.GdbError("There is no task %s: `coir ps` lists them." % text)
+    raise gdb.GdbError("Several tasks go by %s; choose by number: %s%s"
+                       % (text, ", ".join(task.id for task in found[:10]),
+                          ", ..." if len(found) > 10 else ""))
+
+
+# ---- A task that does not run, presented to gdb ----
+
+
+class CoirFrameId:
+    def __init__(self, sp, pc):
+        self.sp, self.pc = sp, pc
+
+
+class CoirUnwinder(gdb.unwinder.Unwinder):
+    """Says that the innermost frame of the thread was called by the task."""
+
+    PC_AND_SP = {"i386:x86-64": ("rip", "rsp"), "aarch64": ("pc", "sp")}
+
+    def __init__(self):
+        super().__init__("coir")
+        self.end()
+
+    def begin(self, task):
+        self.end()
+        innermost = gdb.newest_frame()
+        self.at = innermost.pc(), int(innermost.read_register("sp"))
+        self.registers = task.registers()
+        self.task = task
+        self.enabled = True
+        gdb.invalidate_cached_frames()
+
+    def end(self):
+        self.task = None
+        self.enabled = False
+        gdb.invalidate_cached_frames()
+
+    def __call__(self, pending):
+        if (int(pending.read_register("pc")), int(pending.read_register("sp"))) != self.at:
+            return None
+        # A caller's frame lies above: so this one has to lie below the task's, wherever it is.
+        place = gdb.Value(self.registers["sp"] - 16)
+        info = pending.create_unwind_info(CoirFrameId(place, gdb.Value(self.at[0])))
+        pc, sp = self.PC_AND_SP[pending.architecture().name()]
+        for name, value in self.registers.items():
+            register = {"pc": pc, "sp": sp}.get(name, name)
+            if name[0] != "d":  # whose type is none a number can be cast to
+                kind = pending.read_register(register).type
+                info.add_saved_register(register, gdb.Value(value).cast(kind))
+        return info
+
+
+class CoirFilter:
+    """Has `bt` leave out the frame that is the thread's and not the task's."""
+
+    name, priority, enabled = "coir", 1000, True
+
+    def filter(self, frames):
+        if coir_unwinder.task is None:
+            return frames
+        return (frame for frame in frames if frame.inferior_frame().level() > 0)
+
+
+if "coir_unwinder" in globals():
+    coir_unwinder.end()  # loaded once more
+coir_unwinder = CoirUnwinder()
+gdb.unwinder.register_unwinder(None, coir_unwinder, replace=True)
+gdb.frame_filters["coir"] = CoirFilter()
+gdb.events.cont.connect(lambda event: coir_unwinder.end() if coir_unwinder.task else None)
+
+
+def coir_enter(task):
+    """Selects the task: gdb's commands are about its frames from now on."""
+    for thread in gdb.selected_inferior().threads():
+        if thread.ptid[1] == task.runtime.thread:
+            thread.switch()
+    coir_unwinder.end()
+    if not task.running:
+        coir_unwinder.begin(task)
+        gdb.newest_frame().older().select()
+
+
+class CoirVisit:
+    """Selects tasks for a while, and then what was selected before."""
+
+    def __enter__(self):
+        self.task, self.thread = coir_unwinder.task, gdb.selected_thread()
+        self.level = gdb.selected_frame().level()
+
+    def __exit__(self, *_):
+        coir_unwinder.end()
+        self.thread.switch()
+        if self.task is not None:
+            coir_enter(self.task)
+        frame = gdb.newest_frame()
+        while frame.level() < self.level:
+            frame = frame.older()
+        frame.select()
+
+
+# ---- Commands ----
+
+
+class Coir(gdb.Command):
+    """Looks at the scopes and tasks of a program that uses Coir.
+
+coir ps          a line for each task: number, name, what it does, its scope
+coir tree        scopes and tasks as they nest
+coir bt TASK     the backtrace of a task, by number, name or address
+coir bt all      of all tasks, equal ones once
+coir bt          of the task that is selected, or else of those that run
+coir task TASK   selects a task: bt, up, frame N, info locals are about it from then on
+coir thread      back to what the thread really does
+coir gcore FILE  writes a core file, with the stacks of the tasks
+coir help        this text
+
+Where several threads have a runtime, a task is chosen by RUNTIME.NUMBER."""
+
+    def __init__(self):
+        super().__init__("coir", gdb.COMMAND_STACK, gdb.COMPLETE_COMMAND, True)
+
+    def invoke(self, argument, from_tty):
+        if argument:
+            raise gdb.GdbError('There is no command "coir %s": see `coir help`.' % argument)
+        gdb.write(self.__doc__ + "\n")
+
+
+class CoirCommand(gdb.Command):
+    def __init__(self, name):
+        super().__init__("coir " + name, gdb.COMMAND_STACK, gdb.COMPLETE_NONE)
+        self.dont_repeat()
+
+
+class CoirHelp(CoirCommand):
+    """Tells what commands there are."""
+
+    def invoke(self, argument, from_tty):
+        gdb.write(Coir.__doc__ + "\n")
+
+
+class CoirPs(CoirCommand):
+    """Lists all tasks, a line for each. A star marks the one that runs."""
+
+    WIDEST = 64
+
+    def invoke(self, argument, from_tty):
+        runtimes = coir_runtimes()
+        for runtime in runtimes:
+            if len(runtimes) > 1:
+                gdb.write(runtime.describe() + "\n")
+            self.list(runtime)
+
+    def list(self, runtime):
+        rows, missing = [("", "Id", "Task", "State", "In")], []
+        for _, found in runtime.tree():
+            if isinstance(found, CoirTask):
+                rows.append(("*" if found.running else "", str(found.serial), "'%s'" % found.name,
+                             found.state, CoirScope(runtime, found.word("home")).label))
+            elif isinstance(found, CoirMissing):
+                missing.append(found)
+        widths = [min(max(map(len, column)), self.WIDEST) for column in zip(*rows)]
+        for mark, number, name, state, scope in rows:
+            gdb.write("%1s %*s  %-*s  %-*s  %s\n" % (mark, widths[1], number, widths[2], name,
+                                                     widths[3], state, scope))
+        for found in missing:
+            gdb.write(found.describe() + "\n")
+
+
+class CoirTree(CoirCommand):
+    """Lists scopes and tasks as they nest."""
+
+    def invoke(self, argument, from_tty):
+        for runtime in coir_runtimes():
+            gdb.write(runtime.describe() + "\n")
+            for depth, found in runtime.tree():
+                gdb.write("%s%s\n" % ("  " * (depth + 1), found.describe()))
+
+
+class CoirBt(CoirCommand):
+    """The backtrace of a task: coir bt [TASK | all]."""
+
+    def invoke(self, argument, from_tty):
+        tasks = [task for runtime in coir_runtimes() for task in runtime.tasks()]
+        if argument == "all":
+            groups = self.groups(tasks)
+        elif argument:
+            groups = [[coir_task(argument)]]
+        elif coir_unwinder.task is not None:
+            groups = [[coir_unwinder.task]]
+        else:
+            groups = [[task] for task in tasks if task.running]
+            if not groups:
+                raise gdb.GdbError("No task runs; `coir bt TASK` shows one that waits.")
+        with CoirVisit():
+            for group in groups:
+                self.show(*group)
+
+    def groups(self, tasks):
+        """Of those with equal backtraces."""
+        found = {}
+        with CoirVisit():
+            for task in tasks:
+                found.setdefault(self.calls(task), []).append(task)
+        return found.values()
+
+    def calls(self, task):
+        if task.fresh:
+            return task.word("fn")
+        coir_enter(task)
+        pcs = []
+        frame = gdb.selected_frame()
+        while frame is not None:
+            pcs.append(frame.pc())
+            frame = frame.older()
+        return tuple(pcs)
+
+    def show(self, task, *others):
+        gdb.write(task.describe() + "\n")
+        if others:
+            gdb.write("and %d %s as this one\n"
+                      % (len(others), "task" if len(others) == 1 else "tasks"))
+        if task.fresh:
+            gdb.write("#1  it will begin with %s\n" % task.runtime.function(task.word("fn")))
+        else:
+            coir_enter(task)
+            gdb.execute("bt")
+        origin = task.word("origin")
+        if origin:
+            gdb.write("spawned by %s\n" % self.place(task.runtime, origin - 1))
+
+    def place(self, runtime, pc):
+        line = gdb.find_pc_line(pc)
+        if line.symtab is None:
+            return runtime.function(pc)
+        function = runtime.function(pc).split(" + ")[0]
+        return "%s at %s:%d" % (function, line.symtab.filename, line.line)
+
+
+class CoirSelect(CoirCommand):
+    """Selects a task, for bt, up, frame and the like: coir task TASK."""
+
+    def invoke(self, argument, from_tty):
+        if not argument:
+            raise gdb.GdbError("Which task? `coir task TASK` takes a number, name or address.")
+        task = coir_task(argument)
+        coir_enter(task)
+        gdb.write(task.describe() + "\n")
+        gdb.execute("frame")
+
+
+class CoirThread(CoirCommand):
+    """Goes back to what the thread really does, after coir task."""
+
+    def invoke(self, argument, from_tty):
+        coir_unwinder.end()
+        gdb.execute("frame")
+
+
+class CoirGcore(CoirCommand):
+    """Writes a core file of the process: coir gcore [FILE].
+
+As generate-core-file does, but with the stacks of the tasks: gdb before 17 gives a mapping up at
+the first page that cannot be read, which in a stack's guard is so."""
+
+    PIECE = 128 << 10
+
+    def invoke(self, argument, from_tty):
+        path = argument or "core.%d" % gdb.selected_inferior().pid
+        gdb.execute("generate-core-file " + path, to_string=True)
+        with open(path, "r+b") as core:
+            for place, offset, size in self.segments(core):
+                self.complete(core, place, offset, size)
+        gdb.write("Saved corefile %s, with all stacks\n" % path)
+
+    def segments(self, core):
+        core.seek(0x20)
+        (headers,) = struct.unpack("<Q", core.read(8))
+        core.seek(0x36)
+        size, count = struct.unpack("<HH", core.read(4))
+        for i in range(count):
+            core.seek(headers + i * size)
+            kind, _, offset, place, _, in_file = struct.unpack("<IIQQQQ", core.read(40))
+            if kind == 1:  # PT_LOAD
+                yield place, offset, in_file
+
+    def complete(self, core, place, offset, size):
+        left_off = False
+        for at in range(0, size, self.PIECE):
+            piece = min(self.PIECE, size - at)
+            left_off |= not self.copy(core, place + at, offset + at, piece, left_off)
+
+    def copy(self, core, place, offset, size, write):
+        """Whether all could be read. Where not, copies what can be."""
+        try:
+            data = coir_read(place, size)
+        except gdb.MemoryError:
+            half = size // 2 // 4096 * 4096
+            if half > 0:
+                self.copy(core, place, offset, half, True)
+                self.copy(core, place + half, offset + half, size - half, True)
+            return False
+        if write and any(data):
+            core.seek(offset)
+            core.write(data)
+        return True
+
+
+Coir()
+CoirGcore("gcore")
+CoirHelp("help")
+CoirPs("ps")
+CoirTree("tree")
+CoirBt("bt")
+CoirSelect("task")
+CoirThread("thread")

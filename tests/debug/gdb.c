@@ -1,0 +1,177 @@
+/* The commands for gdb, in batch mode, on a live process and on a core file. The script comes from
+ * the program itself, as users have it. */
+#include "debug/subject.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+SUITE(debug_gdb);
+
+enum { COMMANDS_MAX = 12 };
+
+/* Runs gdb on `target`, as its last arguments: "-p", PID or PROGRAM, CORE. All that it says. */
+static const char *gdb(const char *const target[2], const char *const commands[]) {
+    const char *argv[12 + 2 * COMMANDS_MAX] = {"/bin/sh",
+                                               "-c",
+                                               "LC_ALL=C exec gdb -nx -batch \"$@\" 2>&1",
+                                               "gdb",
+                                               "-iex",
+                                               "set auto-load safe-path /",
+                                               target[0],
+                                               target[1] != NULL ? target[1] : "-nx"};
+    for (size_t i = 0; commands[i] != NULL; i++) {
+        check(i < COMMANDS_MAX);
+        argv[8 + 2 * i] = "-ex";
+        argv[9 + 2 * i] = commands[i];
+    }
+    const char *const text = run_program(argv)->out;
+    if (strstr(text, "Operation not permitted") != NULL)
+        skip_test("this system does not let one process look into another");
+    check(strstr(text, "Python Exception") == NULL);
+    return text;
+}
+#define GDB(first, second, ...)                                                                    \
+    gdb((const char *const[]){first, second}, (const char *const[]){__VA_ARGS__, NULL})
+
+static struct subject subject;
+
+static void begin(const char *how) {
+    if (on_valgrind())
+        skip_test("Valgrind would run gdb too");
+    need_program("gdb");
+    const program_result *const result = run_program((const char *const[]){
+        "/usr/bin/env", "gdb", "-nx", "-batch", "-ex", "python print('it', 'has')", NULL});
+    if (strstr(result->out, "it has") == NULL)
+        skip_test("the gdb here has no Python: the commands are written in it");
+    start_subject(&subject, NULL, how);
+}
+
+static const char *shop(void) {
+    static char path[4096];
+    snprintf(path, sizeof path, "%s/tests/subjects/shop", COIR_BUILD_DIR);
+    return path;
+}
+
+#define PS_LINES                                                                                   \
+    "Id  Task ", "State ", "In\n", "1  'main' ", "waits for close of scope 'shop' ",               \
+        "scope 'main'\n", "2  'customer' ", "waits for read on descriptor ", "scope 'shop'\n",     \
+        "3  'till' ", "waits for sleep", "4  'assistant' ", "waits for mutex 0x",                  \
+        " held by task 3 'till' ", "5  'manager' ", "waits for close of scope 0x",                 \
+        "10  'apprentice' ", "waits for join of task 3 'till'", "6  'doze' ", "7  'doze' ",        \
+        "8  'doze' ", "9  'doze' ", "waits for sleep", "scope 'shop'\n"
+
+Test(debug_gdb, lists_the_tasks_of_a_process) {
+    begin(NULL);
+    const char *const text = GDB("-p", subject.number, "coir ps");
+    check_in_order(text, PS_LINES);
+    check_int(occurrences(text, "'doze'"), 4);
+    end_subject(&subject);
+}
+
+Test(debug_gdb, shows_the_tree) {
+    begin(NULL);
+    const char *const text = GDB("-p", subject.number, "coir tree");
+    check_in_order(
+        text, "runtime 1, thread ", "\n  scope 'main': 1 task",
+        "\n    task 1 'main': ", "\n      scope 'shop': 8 tasks",
+        "\n        task 2 'customer': ", "\n        task 5 'manager': ", "\n          scope 0x",
+        ": 1 task, shielded", "\n            task 10 'apprentice': ", "\n        task 6 'doze': ",
+        "\n        task 9 'doze': ");
+    end_subject(&subject);
+}
+
+static void check_customer(const char *text) {
+    check_in_order(text, "task 2 'customer': waits for read on descriptor ", "\n#1 ",
+                   " coir_read (", " ask (", " customer (", " coir__entry (",
+                   "spawned by open_shop");
+    check(strstr(text, "corrupt") == NULL);
+    if (strstr(text, "shop.c:") != NULL) /* built with debug information */
+        check_in_order(text, " ask (fd=", "question=42)", "customer (arg=0x");
+}
+
+Test(debug_gdb, shows_the_frames_of_a_parked_task_with_their_arguments) {
+    begin(NULL);
+    check_customer(GDB("-p", subject.number, "coir bt 2"));
+    check_customer(GDB("-p", subject.number, "coir bt customer"));
+    end_subject(&subject);
+}
+
+Test(debug_gdb, selects_a_task_and_leaves_it) {
+    begin(NULL);
+    const char *const text = GDB("-p", subject.number, "bt", "coir task till", "echo <<\\n", "bt",
+                                 "echo >>\\n", "frame function till", "coir bt customer",
+                                 "echo still\\n", "frame", "coir thread", "echo left\\n", "bt");
+    check_in_order(text, " main (", "task 3 'till': waits for sleep\n", "<<\n", "#1 ",
+                   " coir_sleep (", " till (", " coir__entry (", ">>\n", " till (",
+                   "task 2 'customer'", "still\n", " till (", "left\n", "#0 ", " main (");
+    end_subject(&subject);
+}
+
+Test(debug_gdb, shows_the_running_task_and_one_that_has_not_begun) {
+    begin("run");
+    const char *const text =
+        GDB("-p", subject.number, "coir ps", "coir bt", "coir bt late", "coir bt till");
+    check_in_order(text, "\n*  1  'main' ", "running ", "11  'late' ", "ready, not begun ",
+                   "task 1 'main': running\n", "#0 ", " compute (", " open_shop (",
+                   " coir__entry (", "task 11 'late': ready, not begun\n",
+                   "#1  it will begin with late\n", "spawned by open_shop",
+                   "task 3 'till': waits for sleep\n", " till (");
+    end_subject(&subject);
+}
+
+Test(debug_gdb, shows_equal_backtraces_once) {
+    begin(NULL);
+    const char *const text = GDB("-p", subject.number, "coir bt all");
+    check_in_order(text, "task 1 'main'", " coir_scope_close (", " open_shop (",
+                   "task 2 'customer'", "task 4 'assistant'", " assistant (", "task 6 'doze'",
+                   "and 3 tasks as this one", " coir_sleep (", " doze (");
+    check_int(occurrences(text, " doze ("), 1);
+    end_subject(&subject);
+}
+
+Test(debug_gdb, tells_the_runtimes_of_two_threads_apart) {
+    begin("threads");
+    const char *const text = GDB("-p", subject.number, "coir ps", "coir bt 2.3", "coir bt 3");
+    check_in_order(text, "runtime 1, thread ", "1  'main' ", "runtime 2, thread ", "1  'main' ",
+                   "task 3 'till'", " till (", "Several tasks go by 3; choose by number: 1.3, 2.3");
+    end_subject(&subject);
+}
+
+Test(debug_gdb, reads_a_core_file, .fini = remove_scratch) {
+    begin(NULL);
+    char write_core[300];
+    const char *const core = scratch("core");
+    snprintf(write_core, sizeof write_core, "coir gcore %s", core);
+    check_contains(GDB("-p", subject.number, write_core), "Saved corefile ");
+    end_subject(&subject);
+    check_in_order(GDB(shop(), core, "coir ps"), PS_LINES);
+    check_customer(GDB(shop(), core, "coir bt 2"));
+    check_in_order(GDB(shop(), core, "coir task till", "bt"), "task 3 'till'", "#1 ", " till (",
+                   " coir__entry (");
+}
+
+Test(debug_gdb, refuses_another_layout) {
+    begin(NULL);
+    const char *const text =
+        GDB("-p", subject.number,
+            "python gdb.selected_inferior().write_memory(list(coir_layouts())[0].address + 24, "
+            "bytes([99]))",
+            "coir ps");
+    check_contains(text, "lays out its memory in another way (99) than these commands know (1): "
+                         "load the gdb.py of that release.");
+    end_subject(&subject);
+}
+
+Test(debug_gdb, says_what_is_wrong) {
+    begin(NULL);
+    const char *text = GDB("-p", subject.number, "coir bt 77", "coir task", "coir nonsense");
+    check_contains(text, "There is no task 77: `coir ps` lists them.");
+    check_contains(text, "Which task?");
+    check_contains(text, "nonsense");
+    end_subject(&subject);
+    check_contains(GDB(shop(), NULL, "coir ps"),
+                   "There is no process and no core file to look into.");
+    check_contains(GDB(shop(), NULL, "break main", "run", "coir ps"),
+                   "No Coir runtime runs here: no thread is inside coir_run.");
+    check_contains(GDB(shop(), NULL, "coir help"), "coir bt all");
+}
