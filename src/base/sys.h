@@ -141,16 +141,18 @@ static inline bool sys_advise_all(const struct iovec *ranges, size_t count, int 
 #ifdef SYS_process_madvise
     if (!*one_by_one && count > 1 && !sanitizer_on_valgrind()) { /* which does not know it */
         const int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+        int error = errno;
         if (self >= 0) {
             size_t total = 0;
             for (size_t i = 0; i < count; i++)
                 total += ranges[i].iov_len;
             const long done = syscall(SYS_process_madvise, self, ranges, count, advice, 0);
+            error = done < 0 ? errno : EAGAIN; /* a range was refused, not the call */
             close(self);
             if (done >= 0 && (size_t)done == total)
                 return true;
         }
-        *one_by_one = errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != EAGAIN;
+        *one_by_one = error != EMFILE && error != ENFILE && error != ENOMEM && error != EAGAIN;
     }
 #endif
     bool all = true;
