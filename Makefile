@@ -8,6 +8,8 @@
 ## make demo         builds and runs examples/scrape; needs make and a C compiler only
 ## make check        builds and runs the tests; installs what they need, if it may
 ##                   (FILTER='scope/*' runs some of them, JOBS=4 so many at a time)
+## make sim          runs random programs on a simulated system, one a seed, and checks the laws;
+##                   (SEEDS=100000 as many, FIRST=1 from there; COIR_SIM=seed:7 that one)
 ## make examples     the programs of examples/
 ## make bench        builds and runs the measurements of bench/
 ##                   (MEASURE='switch yield' only those, ROUNDS=9 as often)
@@ -176,6 +178,15 @@ $(SIM): $(call simulated,$(filter %.c,$(SIM_SOURCES))) \
 	rm -f $@
 	$(AR) rcs $@ $(filter %.o,$^)
 
+# One program with all of tests/sim.
+$(BUILD)/tests/sim: $(call objects,$(wildcard tests/sim/*.c)) $(SIM) $(BUILD)/test-sources
+	echo "  ld    $@"
+	mkdir -p $(@D)
+	$(LINK)
+
+sim: $(BUILD)/tests/sim
+	$(if $(SEEDS),SEEDS=$(SEEDS)) $(if $(FIRST),FIRST=$(FIRST)) JOBS=$(JOBS) $<
+
 # ---- Programs: one a file; those of examples/ and bench/ share the files of their lib/ ----
 
 # Examples see what a user sees, the public headers; tests see their shared helpers too.
@@ -291,7 +302,7 @@ uninstall:
 
 $(BUILD)/flags: WORDS = $(CC) $(TARGET) $(MACHINE) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
 $(BUILD)/sources: WORDS = $(SOURCES) $(NAMED) $(SIM_PARTS)
-$(BUILD)/test-sources: WORDS = $(TESTS)
+$(BUILD)/test-sources: WORDS = $(TESTS) $(wildcard tests/sim/*.c)
 $(BUILD)/flags $(BUILD)/sources $(BUILD)/test-sources: FORCE
 	mkdir -p $(@D)
 	printf '%s\n' '$(WORDS)' | cmp -s - $@ || printf '%s\n' '$(WORDS)' >$@
@@ -299,7 +310,7 @@ $(BUILD)/flags $(BUILD)/sources $(BUILD)/test-sources: FORCE
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all examples demo benches bench tests check deps format lint clean help \
+.PHONY: FORCE all examples demo benches bench tests check sim deps format lint clean help \
         install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
