@@ -3,10 +3,10 @@
 #include "debug/unwind.h"
 
 #ifdef __linux__
-#include <dlfcn.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/auxv.h>
+
+#include "debug/load.h"
 
 /* ---- The library ---- */
 
@@ -25,39 +25,22 @@ static struct {
     int (*locate)(void *cursor, int number, struct location *where);
 } libunwind;
 
-/* Weak: a program that is linked statically shall not get these two because of us. */
-extern __typeof(dlopen) dlopen __attribute__((weak));
-extern __typeof(dlsym) dlsym __attribute__((weak));
-
-/* If it has got them, what it loads comes with a C library of its own, which does not know it. */
-static bool may_load(void) {
-    const bool by_dynamic_linker = getauxval(AT_BASE) != 0;
-    return by_dynamic_linker && dlopen != NULL && dlsym != NULL;
-}
+static bool is_loaded;
 
 static void load(void) {
-    void *const library = may_load() ? dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL) : NULL;
-    if (library == NULL)
-        return;
-    const struct {
-        void *place;
-        const char *name;
-    } wanted[] = {{&libunwind.init, COIR_UNWIND(init_local)},
-                  {&libunwind.get, COIR_UNWIND(get_reg)},
-                  {&libunwind.locate, COIR_UNWIND(get_save_loc)},
-                  {&libunwind.step, COIR_UNWIND(step)}};
-    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-        void *const found = dlsym(library, wanted[i].name);
-        memcpy(wanted[i].place, &found, sizeof found);
-        if (found == NULL)
-            return; /* `step`, the last one, is asked for */
-    }
+    const struct coir__import imports[] = {
+        {COIR_UNWIND(init_local), &libunwind.init},
+        {COIR_UNWIND(step), &libunwind.step},
+        {COIR_UNWIND(get_reg), &libunwind.get},
+        {COIR_UNWIND(get_save_loc), &libunwind.locate},
+    };
+    is_loaded = coir__load("libunwind.so.8", imports, sizeof imports / sizeof imports[0]);
 }
 
-static bool is_loaded(void) {
+static bool is_there(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, load);
-    return libunwind.step != NULL;
+    return is_loaded;
 }
 
 /* ---- Rules ---- */
@@ -150,7 +133,7 @@ bool coir__unwind(struct coir__unwinder *unwinder, const struct coir__task *task
     const struct coir_frame *const frame = task->context.sp;
     const uintptr_t high = (uintptr_t)task->shadow.low + task->shadow.size_bytes;
     const struct coir__trace empty = *out;
-    if (!is_loaded())
+    if (!is_there())
         return false;
     if (follow_rules(unwinder, coir__registers_saved(frame), high, out))
         return true;
