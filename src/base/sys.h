@@ -411,6 +411,19 @@ static inline int sys_unlink(const char *path) {
     return (int)sys_result(unlink(path));
 }
 
+/* What the system says a descriptor is, such as a path; without a zero at its end. The length, or
+ * -errno. */
+static inline int sys_path_of(int fd, char *out, size_t size_bytes) {
+#ifdef __linux__
+    char link[32];
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    return (int)sys_result(readlink(link, out, size_bytes));
+#else
+    (void)fd, (void)out, (void)size_bytes;
+    return -ENOSYS;
+#endif
+}
+
 /* Which of the poll(2) events hold for `fd` now. */
 static inline int sys_poll_now(int fd, short events) {
     struct pollfd ask = {.fd = fd, .events = events};

@@ -125,10 +125,6 @@ int coir__spawn(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_optio
 struct coir__record *coir__record_find(coir_task handle);
 /* Gives a chain of records back to the pool. */
 void coir__records_free(coir_scope *scope);
-/* What to call a task in a message: its name, or its entry function. Returns `out`. */
-const char *coir__task_label(const struct coir__task *task, char *out, size_t size_bytes);
-/* The same for a scope (flow/scope.c). */
-const char *coir__scope_label(const coir_scope *scope, char *out, size_t size_bytes);
 
 /* ---- The runtime (runtime.c, sched.c) ---- */
 
@@ -297,14 +293,35 @@ void coir__observe_cancel(struct coir__runtime *rt, const coir_scope *scope);
 
 /* ---- Messages (debug/) ---- */
 
-/* coir_waiter.what of the waits for what one task or the children of a scope have to do, told apart
- * by address (debug/wait.c). */
-extern const char coir__what_mutex[] __attribute__((visibility("hidden")));
-extern const char coir__what_read[] __attribute__((visibility("hidden")));
-extern const char coir__what_write[] __attribute__((visibility("hidden")));
-extern const char coir__what_once[] __attribute__((visibility("hidden")));
-extern const char coir__what_join[] __attribute__((visibility("hidden")));
-extern const char coir__what_close[] __attribute__((visibility("hidden")));
+/* coir_waiter.what of the waits of which more is known than these words, told apart by address.
+ * What lies in `object` and `number` is said in debug/wait.c. */
+#define COIR__WHAT(kind) extern const char coir__what_##kind[] __attribute__((visibility("hidden")))
+COIR__WHAT(mutex);
+COIR__WHAT(read);
+COIR__WHAT(write);
+COIR__WHAT(once);
+COIR__WHAT(join);
+COIR__WHAT(close);
+COIR__WHAT(start);
+COIR__WHAT(next);
+COIR__WHAT(sleep);
+COIR__WHAT(ends);
+COIR__WHAT(select);
+COIR__WHAT(send);
+COIR__WHAT(receive);
+COIR__WHAT(items);
+COIR__WHAT(condition);
+COIR__WHAT(limiter);
+COIR__WHAT(barrier);
+COIR__WHAT(offload);
+COIR__WHAT(lookup);
+#undef COIR__WHAT
+
+/* What to call a task in a message: by its name, or else its entry function; what to call a scope;
+ * and a function: "fetch", or "app+0x1234" (debug/label.c). All return `out`. */
+const char *coir__task_label(const struct coir__task *task, char *out, size_t size_bytes);
+const char *coir__scope_label(const coir_scope *scope, char *out, size_t size_bytes);
+const char *coir__function_label(coir_fn fn, char *out, size_t size_bytes);
 
 /* Prints "coir: fatal: ..." and aborts. */
 _Noreturn void coir__fatal(const char *format, ...) __attribute__((format(printf, 1, 2), cold));

@@ -3,7 +3,6 @@
  * A handle names a record by address and generation. The upper bits of a generation are the
  * serial number of the runtime, so that a handle of another runtime is refused before its address
  * is looked at; the lower ones count its tasks. */
-#include <dlfcn.h>
 #include <string.h>
 
 #include "core/runtime.h"
@@ -521,19 +520,6 @@ int coir_task_set_name(coir_task task, const char *name) {
     return 0;
 }
 
-const char *coir__task_label(const struct coir__task *task, char *out, size_t size_bytes) {
-    Dl_info where = {.dli_fbase = NULL};
-    if (task->name[0] != '\0')
-        (void)snprintf(out, size_bytes, "task '%s'", task->name);
-    else if (dladdr((void *)(uintptr_t)task->fn, &where) != 0 && where.dli_sname != NULL)
-        (void)snprintf(out, size_bytes, "task '%s'", where.dli_sname);
-    else /* a static function: the offset is what addr2line and gdb take */
-        (void)snprintf(out, size_bytes, "task %p (unnamed, entry at %s+0x%zx)", (const void *)task,
-                       where.dli_fname != NULL ? where.dli_fname : "?",
-                       (size_t)((uintptr_t)task->fn - (uintptr_t)where.dli_fbase));
-    return out;
-}
-
 static coir__noinline int yield_slow(struct coir__runtime *rt, struct coir__task *self) {
     COIR_TRY(coir__check(rt, self));
     self->value = 0;
@@ -576,8 +562,9 @@ static void end_sleep(struct coir__timer *timer) {
 }
 
 static int sleep_to(struct coir__runtime *rt, coir_time deadline) {
-    struct sleeper sleeper = {.wait = {.cut = cut_sleep, .what = "sleep"},
-                              .timer = {.deadline = deadline, .fire = end_sleep}};
+    struct sleeper sleeper = {
+        .wait = {.cut = cut_sleep, .what = coir__what_sleep, .number = deadline},
+        .timer = {.deadline = deadline, .fire = end_sleep}};
     if (deadline != COIR_NEVER)
         coir__wheel_arm(&rt->wheel, &sleeper.timer);
     return coir__park(rt, rt->current, &sleeper.wait);

@@ -6,6 +6,7 @@
 #ifndef COIR_DEBUG_INSPECTOR_H
 #define COIR_DEBUG_INSPECTOR_H
 
+#include "debug/name.h"
 #include "debug/unwind.h"
 
 struct coir__inspector {
@@ -15,6 +16,7 @@ struct coir__inspector {
     bool busy;
     void (*fn)(void *arg);
     void *arg;
+    struct coir__names *names; /* of a listing that is being written, or NULL */
     struct coir__unwinder unwinder;
 };
 

@@ -83,8 +83,7 @@ int coir_next(coir_scope *scope, coir_task *task, int *rc) {
     COIR_TRY(coir__check(rt, rt->current));
     if (scope == NULL || scope->coir__state != COIR_SCOPE_OPEN || scope->coir__runtime != rt)
         return -EINVAL;
-    struct nexter nexter = {
-        .wait = {.cut = cut_next, .what = "next end in scope", .object = scope}};
+    struct nexter nexter = {.wait = {.cut = cut_next, .what = coir__what_next, .object = scope}};
     COIR_TRY(next(rt, scope, &nexter));
     if (task != NULL)
         *task = nexter.task;

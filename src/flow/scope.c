@@ -207,14 +207,6 @@ coir__inline void leave(struct coir__runtime *rt, coir_scope *scope) {
     scope->coir__state = COIR_SCOPE_CLOSED;
 }
 
-const char *coir__scope_label(const coir_scope *scope, char *out, size_t size_bytes) {
-    if (scope->coir__name != NULL)
-        (void)snprintf(out, size_bytes, "scope '%s'", scope->coir__name);
-    else
-        (void)snprintf(out, size_bytes, "scope %p", (const void *)scope);
-    return out;
-}
-
 static _Noreturn coir__cold void refuse_crossing(const struct coir__task *self,
                                                  const coir_scope *scope) {
     char task[128], outer[64], inner[64];

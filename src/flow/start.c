@@ -58,7 +58,7 @@ int coir_start(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_option
     /* Whose it is has to be known before it is parked: a cut may come in between, and then others,
      * the child too, may run before this does. */
     struct start start = {.wait = {.cut = cut_start,
-                                   .what = "a start in scope",
+                                   .what = coir__what_start,
                                    .object = scope,
                                    .coir__task = coir__rt->current},
                           .watch.ended = ended_before};

@@ -97,8 +97,9 @@ int coir_wait(const coir_task *tasks, size_t n, coir_when when, coir_time deadli
     if (tasks == NULL || n == 0 || n > INT32_MAX || (unsigned)when > COIR_FIRST_EXCEPTION)
         return -EINVAL;
     struct member few[FEW];
-    struct crowd crowd = {.wait = {.cut = cut_wait, .what = "ends of tasks", .object = tasks},
-                          .when = when};
+    struct crowd crowd = {
+        .wait = {.cut = cut_wait, .what = coir__what_ends, .object = tasks, .number = (long)n},
+        .when = when};
     COIR_TRY(look_at(&crowd, tasks, n));
     if (!satisfied(&crowd)) {
         crowd.members = crowd.living <= FEW ? few : sys_allocate(crowd.living * sizeof few[0]);

@@ -132,11 +132,10 @@ int coir__fd_wait_for(struct coir__runtime *rt, int fd, struct coir__fd *entry,
 
 coir__noinline ssize_t coir__io_wait(struct coir__runtime *rt, int fd, struct coir__fd *entry,
                                      unsigned direction, coir__attempt *attempt, void *context) {
-    struct coir__fd_wait wait = {.wait = {.what = direction == COIR_POLL_READ
-                                                      ? "read on descriptor"
-                                                      : "write on descriptor"},
-                                 .fd = entry,
-                                 .directions = direction};
+    struct coir__fd_wait wait = {
+        .wait = {.what = direction == COIR_POLL_READ ? "read on fd" : "write on fd"},
+        .fd = entry,
+        .directions = direction};
     ssize_t result;
     do {
         entry->ready &= (uint8_t)~direction;
@@ -440,7 +439,7 @@ int coir_poll(int fd, int events) {
     struct coir__runtime *const rt = coir__rt;
     if (entry->kind == COIR_FD_FILE)
         return events;
-    struct coir__fd_wait wait = {.wait = {.what = "poll of descriptor"},
+    struct coir__fd_wait wait = {.wait = {.what = "poll of fd"},
                                  .fd = entry,
                                  .directions = (events & COIR_READABLE ? COIR_POLL_READ : 0U) |
                                                (events & COIR_WRITABLE ? COIR_POLL_WRITE : 0U)};

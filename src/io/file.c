@@ -43,7 +43,7 @@ ssize_t coir__file_transfer(struct coir__runtime *rt, int fd, struct coir__fd *e
     }
     struct transfer transfer = {
         .fd = fd, .count = count, .writing = writing, .offset = offset, .parts = parts};
-    struct coir__job job = {.wait = {.what = writing ? "write of file" : "read of file",
+    struct coir__job job = {.wait = {.what = writing ? "write of file, fd" : "read of file, fd",
                                      .object = entry,
                                      .number = fd,
                                      .numbered = true},

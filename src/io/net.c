@@ -128,7 +128,7 @@ void coir__accept_retry(struct coir__runtime *rt) {
 
 static int starve(struct coir__runtime *rt, int listener, struct coir__fd *entry) {
     struct starving it = {
-        .wait = {.wait = {.cut = cut_starving, .what = "a descriptor, to accept on descriptor"},
+        .wait = {.wait = {.cut = cut_starving, .what = "a descriptor to spare, to accept on fd"},
                  .fd = entry,
                  .directions = COIR_POLL_READ},
         .timer = {.deadline = coir_after(ACCEPT_PAUSE), .fire = end_pause}};
@@ -200,7 +200,7 @@ int coir_accept(int listener) {
 static int finish_connect(struct coir__runtime *rt, int fd) {
     struct coir__fd *const entry = coir__fd_find(rt, fd);
     struct coir__fd_wait wait = {
-        .wait = {.what = "connect of descriptor"}, .fd = entry, .directions = COIR_POLL_WRITE};
+        .wait = {.what = "connect of fd"}, .fd = entry, .directions = COIR_POLL_WRITE};
     int rc = coir__fd_wait_for(rt, fd, entry, &wait);
     coir__fd_done(&wait);
     int error = 0;

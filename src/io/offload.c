@@ -243,8 +243,6 @@ static int submit(struct coir__runtime *rt, struct coir__job *job) {
 
 int coir__offload_run(struct coir__runtime *rt, struct coir__job *job) {
     job->wait.cut = cut_job;
-    if (job->wait.what == NULL)
-        job->wait.what = "offloaded call";
     int rc = coir__check(rt, rt->current);
     if (rc == 0)
         rc = submit(rt, job);
@@ -262,7 +260,10 @@ int coir_offload(coir_fn fn, void *arg) {
         return coir__outside();
     if (fn == NULL)
         return -EINVAL;
-    struct coir__job job = {.fn = fn, .arg = arg};
+    struct coir__job job = {
+        .wait = {.what = coir__what_offload, .object = (const void *)(uintptr_t)fn},
+        .fn = fn,
+        .arg = arg};
     COIR_TRY(coir__offload_run(coir__rt, &job));
     return job.rc;
 }

@@ -72,7 +72,7 @@ static int look_up(struct coir__runtime *rt, const struct coir__target *target, 
     it->hints = (struct addrinfo){.ai_family = AF_UNSPEC,
                                   .ai_socktype = SOCK_STREAM,
                                   .ai_flags = AI_NUMERICSERV | (to_listen ? AI_PASSIVE : 0)};
-    it->job = (struct coir__job){.wait = {.what = "look-up of a name"},
+    it->job = (struct coir__job){.wait = {.what = coir__what_lookup, .object = it->host},
                                  .fn = run_lookup,
                                  .arg = it,
                                  .destroy = destroy_lookup};

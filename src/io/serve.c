@@ -44,7 +44,7 @@ static int wait_for_room(struct server *server) {
     while (rc == 0 && most != 0 && server->connections >= most) {
         struct coir__fd *entry;
         COIR_TRY(coir__io_begin(server->listener, &entry));
-        struct coir__fd_wait wait = {.wait = {.what = "a connection to end, of descriptor"},
+        struct coir__fd_wait wait = {.wait = {.what = "a connection to end, to accept on fd"},
                                      .fd = entry,
                                      .directions = COIR_POLL_READ};
         if (entry->reader != NULL)

@@ -39,8 +39,9 @@ int coir_barrier_wait(coir_barrier *barrier) {
         return -EINVAL;
     if (barrier->coir__waiting == barrier->coir__parties - 1)
         return open_barrier(rt, barrier);
-    struct party party = {.queued.wait = {.cut = cut_party, .what = "barrier", .object = barrier},
-                          .barrier = barrier};
+    struct party party = {
+        .queued.wait = {.cut = cut_party, .what = coir__what_barrier, .object = barrier},
+        .barrier = barrier};
     barrier->coir__waiting++;
     return coir__queued_park(rt, &barrier->coir__waiters, &party.queued);
 }

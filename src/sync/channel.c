@@ -116,12 +116,12 @@ coir__inline coir_waiter *offer(struct coir__task *self, struct coir__link *offe
 
 coir__inline coir_waiter *offer_to_send(struct coir__task *self, coir_channel *channel,
                                         const void *item) {
-    return offer(self, &channel->senders, (void *)(uintptr_t)item, "send to channel", channel);
+    return offer(self, &channel->senders, (void *)(uintptr_t)item, coir__what_send, channel);
 }
 
 coir__inline coir_waiter *offer_to_recv(struct coir__task *self, coir_channel *channel,
                                         void *item) {
-    return offer(self, &channel->receivers, item, "receive from channel", channel);
+    return offer(self, &channel->receivers, item, coir__what_receive, channel);
 }
 
 static coir__noinline int send_slow(coir_channel *channel, const void *item) {
@@ -289,8 +289,7 @@ int coir_channel_join(coir_channel *channel) {
     COIR_TRY(coir__check(rt, rt->current));
     if (unfinished(channel) == 0)
         return 0;
-    struct joiner joiner = {
-        .wait = {.cut = cut_join, .what = "items to be done of channel", .object = channel}};
+    struct joiner joiner = {.wait = {.cut = cut_join, .what = coir__what_items, .object = channel}};
     list_append(&channel->joiners, &joiner.link);
     return coir__park(rt, rt->current, &joiner.wait);
 }

@@ -56,7 +56,7 @@ int coir_cond_wait(coir_cond *cond, coir_mutex *mutex) {
     COIR_TRY(refused(rt, cond, mutex));
     COIR_TRY(coir__check(rt, rt->current));
     struct coir__sleeper sleeper = {
-        .queued.wait = {.cut = cut_sleeper, .what = "condition", .object = cond},
+        .queued.wait = {.cut = cut_sleeper, .what = coir__what_condition, .object = cond},
         .lock = &mutex->coir__lock};
     queue_append(&mutex->coir__lock.asleep, &sleeper.asleep);
     coir__mutex_pass_on(rt, &mutex->coir__lock);

@@ -111,7 +111,8 @@ static coir__noinline int acquire_slow(struct coir__runtime *rt, coir_limiter *l
     if (rc != -EAGAIN)
         return rc;
     struct applicant applicant = {
-        .queued.wait = {.cut = coir__queued_cut, .what = "limiter", .object = limiter}, .who = who};
+        .queued.wait = {.cut = coir__queued_cut, .what = coir__what_limiter, .object = limiter},
+        .who = who};
     return coir__queued_park(rt, &limiter->coir__waiters, &applicant.queued);
 }
 

@@ -230,9 +230,9 @@ static int draw(struct coir__runtime *rt, coir_case *cases, uint64_t ready) {
 
 static int wait_for_one(struct coir__runtime *rt, coir_case *cases, size_t count) {
     struct coir__select select = {.wait = {.cut = cut_select,
-                                           .what = "select, cases",
-                                           .number = (long)count,
-                                           .numbered = true},
+                                           .what = coir__what_select,
+                                           .object = cases,
+                                           .number = (long)count},
                                   .cases = cases,
                                   .count = count};
     bool none = true;

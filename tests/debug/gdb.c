@@ -54,7 +54,7 @@ static const char *shop(void) {
 
 #define PS_LINES                                                                                   \
     "Id  Task ", "State ", "In\n", "1  'main' ", "waits for close of scope 'shop' ",               \
-        "scope 'main'\n", "2  'customer' ", "waits for read on descriptor ", "scope 'shop'\n",     \
+        "scope 'main'\n", "2  'customer' ", "waits for read on fd ", "scope 'shop'\n",             \
         "3  'till' ", "waits for sleep", "4  'assistant' ", "waits for mutex 0x",                  \
         " held by task 3 'till' ", "5  'manager' ", "waits for close of scope 0x",                 \
         "10  'apprentice' ", "waits for join of task 3 'till'", "6  'doze' ", "7  'doze' ",        \
@@ -81,9 +81,8 @@ Test(debug_gdb, shows_the_tree) {
 }
 
 static void check_customer(const char *text) {
-    check_in_order(text, "task 2 'customer': waits for read on descriptor ", "\n#1 ",
-                   " coir_read (", " ask (", " customer (", " coir__entry (",
-                   "spawned by open_shop");
+    check_in_order(text, "task 2 'customer': waits for read on fd ", "\n#1 ", " coir_read (",
+                   " ask (", " customer (", " coir__entry (", "spawned by open_shop");
     check(strstr(text, "corrupt") == NULL);
     if (strstr(text, "shop.c:") != NULL) /* built with debug information */
         check_in_order(text, " ask (fd=", "question=42)", "customer (arg=0x");

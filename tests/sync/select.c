@@ -891,7 +891,7 @@ TASK_TEST(sync_select, a_listing_says_so) {
     put(channel, 0);
     check_rc(coir_scope_close(&s, 0), 0);
     fclose(out);
-    check_contains(text, "waits for select, cases 1");
+    check_contains(text, "waits for select over 1 case: receive from channel");
     end_channel(channel);
     return 0;
 }
