@@ -47,6 +47,8 @@ POLLER         ?= $(POLLER_DEFAULT)
 $(if $(wildcard src/poll/$(POLLER).c),,$(error no src/poll/$(POLLER).c: POLLER is one of \
     $(basename $(notdir $(wildcard src/poll/*.c)))))
 
+LIBKQUEUE      := $(and $(LINUX),$(filter kqueue,$(POLLER)))
+
 # Criterion dies under ThreadSanitizer. tests/plain stands in for it there, and where there is none.
 RUNNER_DEFAULT := $(if $(findstring thread,$(SAN)),plain,criterion)
 RUNNER         ?= $(RUNNER_DEFAULT)
@@ -69,8 +71,17 @@ accepted = $(shell $(CC) -Werror $(1) -E -x c /dev/null >/dev/null 2>&1 && echo 
 PROBES := $(or $(call accepted,-fstack-clash-protection),\
                $(call accepted,-Xclang -fstack-clash-protection))
 
-# Pollers that have to be told what the others see: src/poll/poll.h.
-TOLD := $(if $(filter poll,$(POLLER)),-DCOIR_POLL_TOLD=1)
+# Pollers that have to be told what the others see (src/poll/poll.h). On Linux kqueue is a library.
+TOLD          := $(if $(LIBKQUEUE)$(filter poll,$(POLLER)),-DCOIR_POLL_TOLD=1)
+libkqueue      = $(if $(LIBKQUEUE),$(shell pkg-config $(1) libkqueue 2>/dev/null))
+POLLER_CFLAGS := $(if $(LIBKQUEUE),-DCOIR_LIBKQUEUE=1 \
+                     $(patsubst -I%,-isystem %,$(call libkqueue,--cflags)))
+POLLER_LIBS   := $(call libkqueue,--libs)
+$(if $(LIBKQUEUE),$(if $(shell printf '%s\n' \
+        'void libkqueue_drain_pending_close(void);' \
+        'int main(void) { libkqueue_drain_pending_close(); }' | \
+        $(CC) -x c - -o /dev/null $(POLLER_LIBS) 2>/dev/null && echo found),,\
+    $(error POLLER=kqueue needs libkqueue on Linux, of version 2.7 at least, by pkg-config)))
 
 INCLUDES := -Iinclude -Isrc -I.
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
@@ -79,12 +90,12 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
 MACHINE  := -std=gnu11 -D_GNU_SOURCE -pthread -fvisibility=hidden -fno-omit-frame-pointer \
             $(PROBES) $(call accepted,-fno-tree-slp-vectorize) \
             $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) $(if $(DEBUG),-DCOIR_DEBUG=1) \
-            $(TOLD)
+            $(TOLD) $(POLLER_CFLAGS)
 EXTRA    :=
 COMPILE   = $(CC) $(MACHINE) $(WARNINGS) $(INCLUDES) $(EXTRA) $(CPPFLAGS) $(CFLAGS) \
             -MMD -MP -MF $@.d -c -o $@ $<
 LINK      = $(CC) $(MACHINE) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.lo,$^) $(filter %.a,$^) \
-            $(EXTRA) $(LDLIBS)
+            $(EXTRA) $(POLLER_LIBS) $(LDLIBS)
 
 # ---- What there is ----
 
@@ -165,7 +176,7 @@ SIM_PARTS   := $(wildcard src/sim/*.c)
 SIM_SOURCES := $(filter-out src/poll/%,$(SOURCES)) src/poll/epoll.c
 simulated    = $(patsubst %,$(BUILD)/obj/simulated/%.o,$(basename $(1)))
 
-$(BUILD)/obj/simulated/src/%.o: private EXTRA = -include src/sim/libc.h
+$(BUILD)/obj/simulated/src/%.o: private EXTRA = -UCOIR_POLL_TOLD -include src/sim/libc.h
 $(BUILD)/obj/simulated/src/debug/%.o: private EXTRA = -include src/sim/messages.h
 $(BUILD)/obj/simulated/%.o: %.c $(BUILD)/flags
 	echo "  cc    $< (simulated)"
@@ -250,10 +261,12 @@ deps:
 format:
 	clang-format -i $(CODE)
 
-# The analyzer takes a minute for a file of tests, and knows nothing of Criterion's checks.
+# The analyzer takes a minute for a file of tests, and knows nothing of Criterion's checks. kqueue.c
+# needs headers that Linux has with libkqueue only: make lint POLLER=kqueue.
 lint:
 	clang-format --dry-run -Werror $(CODE)
-	$(call tidy,$(filter-out tests/%,$(filter %.c,$(CODE))))
+	$(call tidy,$(filter-out tests/% $(if $(LINUX),$(if $(LIBKQUEUE),,%/kqueue.c)), \
+	    $(filter %.c,$(CODE))))
 	$(call tidy,$(filter tests/%.c,$(CODE)),--checks=-clang-analyzer-*)
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --std=c11 \
 	    --inline-suppr --suppressions-list=tools/cppcheck.txt -D_GNU_SOURCE -D__GNUC__ \
@@ -261,7 +274,8 @@ lint:
 
 tidy = printf '%s\n' $(1) | xargs -P $(JOBS) -I FILE clang-tidy --quiet $(2) FILE -- \
            -std=gnu11 -D_GNU_SOURCE -DCOIR_POLL_TOLD=1 -DSELFCHECK_POLLER='""' \
-           -DCOIR_BUILD_DIR='""' -DCOIR_SOURCE_DIR='""' $(INCLUDES) -Itests
+           -DCOIR_BUILD_DIR='""' -DCOIR_SOURCE_DIR='""' $(POLLER_CFLAGS) \
+           $(INCLUDES) -Itests
 
 clean:
 	rm -rf $(BUILD)
