@@ -1,6 +1,7 @@
 /* What a deadlock has to say: who waits for whom in a circle, and how it ends. */
 #include "support.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 SUITE(debug_deadlock);
