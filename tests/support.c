@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "base/sanitizer.h"
+#include "poll/poll.h"
 #if COIR_ASAN
 #include <sanitizer/lsan_interface.h>
 #endif
@@ -111,8 +112,18 @@ static void let_libunwind_begin(void) {
     (void)unw_init_local(&cursor, &context);
 }
 
+/* libkqueue too keeps descriptors of its own, from the first queue on. */
+static void let_libkqueue_begin(void) {
+    struct coir__poller first;
+    if (!over_libkqueue())
+        return;
+    cr_assert(coir__poll_init(&first) == 0);
+    coir__poll_fini(&first);
+}
+
 int run_task_with(coir_fn body, void *arg, const run_options *options) {
     let_libunwind_begin();
+    let_libkqueue_begin();
     coir_options runtime = options->runtime;
     runtime.virtual_clock = !options->real_clock;
     if (runtime.seed != 0)
@@ -258,6 +269,25 @@ void skip_test(const char *reason) {
     __lsan_disable(); /* Criterion keeps what it allocates for this, and the process ends with it */
 #endif
     cr_skip("%s", reason);
+}
+
+bool over_libkqueue(void) {
+#ifdef COIR_LIBKQUEUE
+    return true;
+#else
+    return false;
+#endif
+}
+
+void skip_over_libkqueue(enum libkqueue_limit limit) {
+    static const char *const reasons[] = {
+        [LIBKQUEUE_TAKES_ERRORS] = "libkqueue takes the errors of sockets for itself",
+        [LIBKQUEUE_LOSES_EVENTS] = "libkqueue loses events when very many come at once",
+        [LIBKQUEUE_KEEPS_CLOSED] = "libkqueue keeps what was closed without its knowing",
+        [LIBKQUEUE_HAS_A_THREAD] = "libkqueue has a thread of its own",
+    };
+    if (over_libkqueue())
+        skip_test(reasons[limit]);
 }
 
 bool with_sanitizer(void) {

@@ -161,6 +161,25 @@ bool with_sanitizer(void);
 /* Ends the test as skipped, and says why. */
 void skip_test(const char *reason);
 
+/* What libkqueue, which stands in for kqueue on Linux, cannot do, and Coir over it neither. No
+ * system's own kqueue is like that; libkqueue is there to test src/poll/kqueue.c, not to be used.
+ */
+enum libkqueue_limit {
+    /* Asks a socket for its error (SO_ERROR), which clears it: a refused connect has succeeded. */
+    LIBKQUEUE_TAKES_ERRORS,
+    /* Asks epoll for as many descriptors as kevent() has room for events, of which each may have
+     * two, and drops the rest. */
+    LIBKQUEUE_LOSES_EVENTS,
+    /* Keeps filters of what was closed, if it was not told: mended after release 2.7.0. */
+    LIBKQUEUE_KEEPS_CLOSED,
+    /* Runs a thread of its own, with memory that malloc may use too. */
+    LIBKQUEUE_HAS_A_THREAD,
+};
+/* Ends the test as skipped if it is run over libkqueue. */
+void skip_over_libkqueue(enum libkqueue_limit limit);
+/* Whether it is. */
+bool over_libkqueue(void);
+
 /* ---- Other processes ---- */
 
 /* Forks, runs fn(arg) in the child, which exits with what it returns; gives its wait status. A

@@ -254,6 +254,7 @@ static int wait_for_group(void *arg) {
 }
 
 TASK_TEST_BARE(flow_wait, without_memory_for_many) {
+    skip_over_libkqueue(LIBKQUEUE_HAS_A_THREAD);
     enum { HUGE = 1 << 20 };
     coir_task *const tasks = malloc(HUGE * sizeof *tasks);
     check(tasks != NULL);

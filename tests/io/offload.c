@@ -187,6 +187,7 @@ static int touch_much_but_the_pool(UNUSED void *arg) {
 }
 
 Test(io_offload, a_run_that_offloads_nothing_starts_no_thread) {
+    skip_over_libkqueue(LIBKQUEUE_HAS_A_THREAD);
     const size_t before = threads_of_process();
     check_rc(run_task_real(touch_much_but_the_pool, NULL), before);
 }

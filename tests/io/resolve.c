@@ -149,6 +149,7 @@ TASK_TEST(io_resolve, what_can_go_wrong_has_a_number) {
 /* ---- Each address is tried ---- */
 
 TASK_TEST(io_resolve, a_connect_goes_on_to_the_next_address) {
+    skip_over_libkqueue(LIBKQUEUE_TAKES_ERRORS);
     address_text own, to;
     const int listener = coir_listen("127.0.0.2:0");
     check_rc(coir_socket_address(listener, own, sizeof own), 0);
@@ -163,6 +164,7 @@ TASK_TEST(io_resolve, a_connect_goes_on_to_the_next_address) {
 }
 
 TASK_TEST(io_resolve, the_error_of_the_last_address_is_the_connects) {
+    skip_over_libkqueue(LIBKQUEUE_TAKES_ERRORS);
     address_text own, to;
     const int reserved = socket(AF_INET, SOCK_STREAM, 0); /* bound, and not listened at */
     const struct sockaddr_in any = {.sin_family = AF_INET};

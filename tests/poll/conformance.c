@@ -389,8 +389,15 @@ static void check_reuse(bool told, bool looked) {
 }
 
 POLL_TEST(a_number_that_was_given_out_again_begins_anew) {
-    for (int i = 0; i < 4; i++)
-        check_reuse(i & 1, i & 2);
+    check_reuse(true, false);
+    check_reuse(true, true);
+}
+
+/* As by a program that calls close(2) for what it gave to Coir. */
+POLL_TEST(and_if_the_poller_was_not_told_of_the_close) {
+    skip_over_libkqueue(LIBKQUEUE_KEEPS_CLOSED);
+    check_reuse(false, false);
+    check_reuse(false, true);
 }
 
 /* The old file is open still, by its duplicate. Its token may be heard of, but not the new one for
@@ -468,6 +475,7 @@ POLL_TEST(a_descriptor_may_be_closed_while_the_poller_waits) {
     check_rc(coir__poll_wait(&poller, COIR_NEVER, note, NULL), 0);
     check_int(pthread_join(thread, NULL), 0);
     await_silence("closed");
+    skip_over_libkqueue(LIBKQUEUE_KEEPS_CLOSED); /* and what follows would not come about */
     table_open(KIND_UNIX, new);
     check_int(new[0], closed_meanwhile);
     add(new[0], 2);
@@ -514,7 +522,8 @@ static size_t await_each(size_t tokens, unsigned directions) {
     return waits;
 }
 
-static void check_many(size_t count) {
+/* Half of them become readable, so many at a time. */
+static void check_many(size_t count, size_t at_once) {
     const size_t pairs = count / 2;
     forget();
     for (size_t i = 0; i < count; i++) {
@@ -529,10 +538,11 @@ static void check_many(size_t count) {
         not_ready(many[i / 2][i % 2], i, READ);
     check_int(look(), 0);
     forget();
-    for (size_t i = 0; i < pairs; i++)
+    for (size_t i = 0; i < pairs; i++) {
         raw_write(many[i][1], "x");
-    for (size_t i = 0; i < pairs; i++)
-        await(2 * i, READ, "one of many");
+        for (size_t j = i + 1 - at_once; (i + 1) % at_once == 0 && j <= i; j++)
+            await(2 * j, READ, "one of many");
+    }
     for (size_t i = 0; i < count; i++)
         check_int((seen.events[i] & READ) != 0, i % 2 == 0);
     check_int(look(), 0);
@@ -546,35 +556,37 @@ static void check_many(size_t count) {
 POLL_TEST(ten_thousand_descriptors_are_told_apart) {
     const size_t count = scaled(MANY);
     want_descriptors(count + 64);
-    check_many(count);
+    check_many(count, over_libkqueue() ? 100 : count / 2);
 }
 
 POLL_TEST(more_events_than_fit_into_one_wait_all_come) {
-    check_many(1000);
+    skip_over_libkqueue(LIBKQUEUE_LOSES_EVENTS);
+    check_many(1000, 500);
 }
 
 /* One descriptor has something at every look; the others, ready all at once, get their turn. */
 POLL_TEST(one_that_is_always_ready_starves_nobody) {
-    enum { OTHERS = 700, ALWAYS = OTHERS };
+    enum { OTHERS_MAX = 700, ALWAYS = OTHERS_MAX };
+    const size_t others = over_libkqueue() ? 100 : OTHERS_MAX;
     int always[2];
     table_open(KIND_UNIX, always);
     forget();
     add(always[0], ALWAYS);
-    for (size_t i = 0; i < OTHERS; i++) {
+    for (size_t i = 0; i < others; i++) {
         table_open(KIND_PIPE, many[i]);
         add(many[i][0], i);
         not_ready(many[i][0], i, READ);
         raw_write(many[i][1], "x");
     }
     size_t reported = 0, looks = 0;
-    while (reported < OTHERS) {
+    while (reported < others) {
         not_ready(always[0], ALWAYS, READ);
         raw_write(always[1], "x");
         look();
         raw_drain(always[0]);
-        for (reported = 0; reported < OTHERS && (seen.events[reported] & READ);)
+        for (reported = 0; reported < others && (seen.events[reported] & READ);)
             reported++;
-        cr_assert(++looks < 100, "%zu of %d had their turn in %zu looks", reported, OTHERS, looks);
+        cr_assert(++looks < 100, "%zu of %zu had their turn in %zu looks", reported, others, looks);
     }
     for (int i = 0; i < 10; i++) { /* nor is it starved */
         forget();
