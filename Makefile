@@ -11,8 +11,10 @@
 ## make sim          runs random programs on a simulated system, one a seed, and checks the laws;
 ##                   (SEEDS=100000 as many, FIRST=1 from there; COIR_SIM=seed:7 that one)
 ## make examples     the programs of examples/
-## make bench        builds and runs the measurements of bench/
+## make bench        builds and runs the measurements of bench/ beside other libraries
 ##                   (MEASURE='switch yield' only those, ROUNDS=9 as often)
+## make bench-quick  the same in a minute
+## make bench-deps   installs the other libraries
 ## make install      headers, libraries, coir.pc, coir-selfcheck; PREFIX=/usr/local
 ##                   LIBDIR=PREFIX/lib INCLUDEDIR=PREFIX/include BINDIR=PREFIX/bin DESTDIR=
 ## make uninstall    removes them again
@@ -117,6 +119,8 @@ SUBJECTS := $(call programs,tests/subjects/*.c)
 EXAMPLES := $(call programs,examples/*.c)
 PATTERNS := $(call programs,examples/patterns/*.c)
 BENCHES  := $(call programs,bench/*.c)
+SHAPES   := $(filter-out $(BENCHES),$(patsubst bench/shapes/%.c,$(BUILD)/bench/%-coir,\
+                                               $(wildcard bench/shapes/*.c)))
 STATIC   := $(BUILD)/libcoir.a
 SIM      := $(BUILD)/libcoir-sim.a
 SHARED   := $(BUILD)/$(call shared,.$(VERSION))
@@ -206,7 +210,7 @@ $(BUILD)/obj/tests/%.o: INCLUDES += -Itests
 
 $(EXAMPLES): $(call objects,$(wildcard examples/lib/*.c))
 $(PATTERNS): $(call objects,$(wildcard examples/patterns/lib/*.c))
-$(BENCHES): $(call objects,$(wildcard bench/lib/*.c))
+$(BENCHES) $(SHAPES): $(call objects,$(wildcard bench/lib/*.c))
 $(EXAMPLES) $(PATTERNS) $(BENCHES) $(FATAL) $(SUBJECTS): $(BUILD)/%: $(BUILD)/obj/%.o $(STATIC)
 	echo "  ld    $@"
 	mkdir -p $(@D)
@@ -218,15 +222,25 @@ $(SELFCHECK): $(call objects,$(wildcard selfcheck/*.c)) $(STATIC)
 	echo "  ld    $@"
 	$(LINK)
 
+# The measures that are the same program for every library of tasks.
+$(BUILD)/obj/bench/shapes/%.o: private EXTRA = -DSUBJECT='"bench/peers/tasks/coir.h"'
+$(SHAPES): $(BUILD)/bench/%-coir: $(BUILD)/obj/bench/shapes/%.o $(STATIC)
+	echo "  ld    $@"
+	$(LINK)
+
 examples: $(EXAMPLES) $(PATTERNS)
 
 demo: $(BUILD)/examples/scrape
 	$<
 
-benches: $(BENCHES)
+benches: $(BENCHES) $(SHAPES)
 
-bench: benches
-	CC='$(CC)' CFLAGS='$(CFLAGS)' sh bench/run.sh $(BUILD)/bench
+bench bench-quick: benches
+	CC='$(CC)' CFLAGS='$(CFLAGS)' $(if $(findstring quick,$@),QUICK=1) \
+	    sh bench/run.sh $(BUILD)/bench
+
+bench-deps:
+	sh tools/bench-deps.sh
 
 # ---- Tests: one program with all of them, and one for each that must die ----
 
@@ -324,8 +338,8 @@ $(BUILD)/flags $(BUILD)/sources $(BUILD)/test-sources: FORCE
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all examples demo benches bench tests check sim deps format lint clean help \
-        install uninstall
+.PHONY: FORCE all examples demo benches bench bench-quick bench-deps tests check sim deps format \
+        lint clean help install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 $(V).SILENT:

@@ -1,6 +1,6 @@
 /* The load for the echo measure: keeps one request of 64 bytes under way on each of N connections
- * to one server after another, in turn, checks every answer, and reports requests per second and
- * the server's CPU time per request.
+ * to one server after another, in turn, checks every answer, and reports requests per second, the
+ * server's CPU time per request, and how long requests take: p50, p99 and p999, of all of a window.
  *
  *   load CONNECTIONS SERVER...         the figures, a line a window: case, unit, value, subject
  *   load --count WINDOWS CONNECTIONS SERVER...
@@ -41,13 +41,17 @@
 #define SILENCE_MS 3000 /* a server that is silent for so long has failed */
 #define SERVERS_MAX 16
 
+#define LATENCY_BITS 5 /* of precision: classes are at most 1/32 wide */
+#define LATENCIES ((64 - LATENCY_BITS + 1) << LATENCY_BITS)
+
 struct server;
 
 struct connection {
     struct server *server;
     int fd;
     uint64_t sequence; /* of the request under way */
-    size_t received;   /* of its answer */
+    uint64_t sent_at;
+    size_t received; /* of its answer */
     char answer[REQUEST_SIZE];
 };
 
@@ -60,6 +64,7 @@ struct server {
     struct connection *connections;
     uint64_t answered;
     size_t under_way;
+    uint64_t latencies[LATENCIES]; /* in this window, by latency_class */
 };
 
 static struct server servers[SERVERS_MAX];
@@ -120,6 +125,39 @@ static uint64_t server_cpu(const struct server *server) {
 
 /* ---- The connections ---- */
 
+/* ---- How long requests take ---- */
+
+/* Exact below 64 ns; above, the highest bits of the time. */
+static size_t latency_class(uint64_t ns) {
+    const int top = 63 - __builtin_clzll(ns | 1);
+    if (top <= LATENCY_BITS)
+        return (size_t)ns;
+    const int shift = top - LATENCY_BITS;
+    return ((size_t)(shift + 1) << LATENCY_BITS) + (size_t)(ns >> shift) -
+           ((size_t)1 << LATENCY_BITS);
+}
+
+/* The least time in a class. */
+static double latency_of(size_t class) {
+    const size_t shift = class >> LATENCY_BITS;
+    if (shift <= 1)
+        return (double)class;
+    const uint64_t bits = (class & ((1U << LATENCY_BITS) - 1)) + (1U << LATENCY_BITS);
+    return (double)(bits << (shift - 1));
+}
+
+/* The time that so many of a thousand requests stay below. */
+static double quantile(const struct server *server, uint64_t requests, uint64_t per_mille) {
+    uint64_t seen = 0;
+    const uint64_t wanted = (requests * per_mille + 999) / 1000;
+    for (size_t i = 0; i < LATENCIES; ++i) {
+        seen += server->latencies[i];
+        if (seen >= wanted)
+            return latency_of(i);
+    }
+    return 0;
+}
+
 /* Names the connection and the request, so that an answer that went astray or came twice is seen.
  */
 static void compose(const struct connection *connection, char *request) {
@@ -134,6 +172,7 @@ static void send_request(struct connection *connection) {
     ++connection->sequence;
     connection->received = 0;
     ++connection->server->under_way;
+    connection->sent_at = bench_clock();
     compose(connection, request);
     if (send(connection->fd, request, sizeof request, MSG_NOSIGNAL) != sizeof request)
         bench_die("send", errno);
@@ -159,6 +198,7 @@ static void receive(struct connection *connection) {
         return;
     }
     check_answer(connection);
+    ++connection->server->latencies[latency_class(bench_clock() - connection->sent_at)];
     ++connection->server->answered;
     --connection->server->under_way;
     if (window_open)
@@ -220,9 +260,17 @@ static void report(const struct server *server, uint64_t requests, uint64_t ns, 
            server->subject);
     printf("%zu server CPU\tns\t%.1f\t%s\n", connection_count, (double)cpu_ns / (double)requests,
            server->subject);
+    static const struct {
+        const char *name;
+        unsigned per_mille;
+    } quantiles[] = {{"p50", 500}, {"p99", 990}, {"p999", 999}};
+    for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; ++i)
+        printf("%zu %s\tus\t%.1f\t%s\n", connection_count, quantiles[i].name,
+               quantile(server, requests, quantiles[i].per_mille) / 1000, server->subject);
 }
 
 static void measure_window(int epoll_fd, struct server *server, bool counts) {
+    memset(server->latencies, 0, sizeof server->latencies);
     const uint64_t start = bench_clock(), cpu = server_cpu(server), before = server->answered;
     run_window(epoll_fd, server);
     const uint64_t took = bench_clock() - start, cpu_used = server_cpu(server) - cpu;

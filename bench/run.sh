@@ -8,12 +8,14 @@
 # makes the table. A program that exits with 77 cannot run here and has said why; any other failure
 # fails the run at its end.
 #
-# Environment: MEASURE="switch yield" (only those), ROUNDS=9 (so many for all), CC, CFLAGS.
+# Environment: MEASURE="switch yield" (only those), ROUNDS=9 (so many for all), QUICK=1 (fewer rounds,
+# and not the cases that take long), CC, CXX, CFLAGS.
 set -u
 
 here=$(dirname "$0")
 dir=${1:?usage: run.sh BUILD_DIR/bench}
 CC=${CC:-cc}
+CXX=${CXX:-c++}
 CFLAGS=${CFLAGS:--O2 -g}
 results=$dir/results.tsv
 errors=$dir/errors
@@ -21,19 +23,38 @@ notes=$dir/notes
 cache=$(cd "$dir" && pwd)/go-cache
 failed=0
 
-# measure, rounds, cases
+# Measure, rounds, cases; then the same for a quick run.
 plan() {
     cat <<END
-switch   15 chain callers loops
-yield    15 2 2-mixed 1000 1000-mixed
-spawn    15 1 100 1-handle 100-handle
-deadline 15 none 0 1000 clock
-channel  15 pingpong-0 pingpong-1 stream-1 stream-64
-select   15 4 4-senders
-mutex    15 mutex mutex-handed semaphore semaphore-handed
-gather   15 10 1000
-memory   9  100000 1000000
-echo     9  64 1000
+switch   9 chain callers loops
+yield    7 2 2-mixed 100-mixed 1000 1000-mixed 100000
+spawn    7 1 100 100000
+handle   7 1 100
+deadline 7 none 0 1000 1000000 clock
+channel  7 pingpong-0 pingpong-1 stream-1 stream-64
+select   7 4 4-senders
+mutex    7 mutex mutex-handed semaphore semaphore-handed
+gather   7 10 1000
+cancel   7 10000
+sleep    1 100000
+park     1 10000 100000 1000000 1000-grown
+echo     3 1 64 1000 10000
+END
+}
+
+quick_plan() {
+    cat <<END
+switch   3 chain callers loops
+yield    3 2 1000-mixed
+spawn    3 1 100
+deadline 3 0 1000
+channel  3 pingpong-0 stream-64
+mutex    3 mutex mutex-handed
+gather   3 1000
+cancel   3 10000
+sleep    1 10000
+park     1 10000
+echo     1 64
 END
 }
 
@@ -66,8 +87,57 @@ build_go_peer() {
     note "not measured: ${2##*/}: it does not build here: $(tail -n 1 "$errors")"
 }
 
+# The measures of shapes/, once for each library of tasks.
+build_shapes() {
+    $CC -std=gnu11 -D_GNU_SOURCE $CFLAGS -c -o "$dir/bench.o" "$here/lib/bench.c" || exit 1
+    for adapter in "$here"/peers/tasks/*; do
+        subject=${adapter##*/}
+        libraries=$(sed -n 's/.*Link with: *//p' "$adapter")
+        case $subject in
+        coir.h) continue ;;
+        *.h) compile="$CC -std=gnu11 -x c" ;;
+        *) compile="$CXX -x c++" ;;
+        esac
+        for shape in "$here"/shapes/*.c; do
+            measure=${shape##*/} measure=${measure%.c}
+            program=$dir/$measure-${subject%.*}
+            rm -f "$program"
+            wanted "$measure" || continue
+            # shellcheck disable=SC2086 # flags are words
+            $compile -D_GNU_SOURCE -fno-omit-frame-pointer -pthread $CFLAGS -I"$here/.." \
+                -DSUBJECT="\"bench/peers/tasks/$subject\"" -o "$program" "$shape" \
+                -x none "$dir/bench.o" $libraries 2>"$errors" && continue
+            note "not measured: $measure-${subject%.*}: it does not build here (needs $libraries)"
+        done
+    done
+}
+
+# Those in Python: a script as the program of each measure it knows. Debian's modules are those of
+# /usr/bin/python3, which need not be the first in the path.
+build_python_peers() {
+    for subject in asyncio uvloop gevent; do
+        python=
+        for candidate in /usr/bin/python3 python3; do
+            [ -n "$python" ] || ! $candidate -c "import $subject" 2>/dev/null || python=$candidate
+        done
+        [ -n "$python" ] || note "not measured: anything-$subject: needs the module $subject"
+        source=$here/peers/python/${subject}_tasks.py
+        [ -f "$source" ] || source=$here/peers/python/asyncio_tasks.py
+        for measure in yield spawn gather channel mutex sleep park echo; do
+            program=$dir/$measure-$subject
+            rm -f "$program"
+            [ -n "$python" ] && wanted "$measure" || continue
+            printf '#!/bin/sh\nexec %s -B %s %s %s "$@"\n' "$python" "$source" $subject $measure \
+                >"$program"
+            chmod +x "$program"
+        done
+    done
+}
+
 # Those of the measures that are wanted.
 build_peers() {
+    build_shapes
+    build_python_peers
     for source in "$here"/peers/*-*; do
         name=${source##*/}
         program=$dir/${name%.*}
@@ -176,7 +246,7 @@ count_system_calls() {
 build_peers
 choose_cpus
 describe_machine
-plan >"$dir/plan"
+${QUICK:+quick_}plan >"$dir/plan"
 while read -r measure rounds cases; do
     # shellcheck disable=SC2086 # several cases
     wanted "$measure" && run_measure "$measure" "$rounds" $cases </dev/null

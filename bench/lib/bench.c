@@ -31,6 +31,12 @@ uint64_t bench_clock(void) {
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
+uint64_t bench_cpu(void) {
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * UINT64_C(1000000000) + (uint64_t)used.tv_nsec;
+}
+
 static uint64_t timed(bench_op op, uint64_t count, void *arg) {
     const uint64_t start = bench_clock();
     op(count, arg);

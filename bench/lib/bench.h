@@ -12,6 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A function the compiler must leave as it is: neither inlined nor copied for constant arguments,
  * because where a switch returns to is the very thing that is measured. */
 #ifdef __clang__
@@ -23,6 +27,9 @@
 /* And one that must dissolve into its caller, however often it is called: a library's own call
  * is measured as it is, but a subject written here shall not pay for one it does not need. */
 #define BENCH_INLINE static inline __attribute__((always_inline))
+
+/* A function of an adapter, which not every measure calls. */
+#define BENCH_SOME __attribute__((unused)) static
 
 /* Makes a function differ from all others, so that identical ones are not folded into one, and
  * keeps the call before it from becoming a tail call. */
@@ -68,7 +75,14 @@ struct bench_memory {
 
 void bench_memory_read(struct bench_memory *out);
 
+/* CPU time of this process so far, in nanoseconds. */
+uint64_t bench_cpu(void);
+
 /* Bytes the system could still hand out. */
 double bench_memory_available(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
