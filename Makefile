@@ -108,14 +108,15 @@ shared   = libcoir$(if $(DARWIN),$(1).dylib,.so$(1))
 
 SOURCES  := $(filter-out src/poll/% src/sim/%,$(wildcard src/*/*.c)) src/poll/$(POLLER).c \
             $(wildcard arch/$(ARCH)/*.S)
-TESTS    := $(filter-out tests/fatal/% tests/plain/% tests/sim/% tests/subjects/%, \
+TESTS    := $(filter-out tests/fatal/% tests/plain/% tests/sanitizers/% tests/sim/% \
+                         tests/subjects/%, \
                 $(wildcard tests/*.c tests/*/*.c)) \
             $(if $(filter plain,$(RUNNER)),tests/plain/plain.c)
 CODE     := $(wildcard include/*.h include/*/*.h arch/*/*.h \
                        $(foreach d,src selfcheck tests examples bench, \
                            $(d)/*.[ch] $(d)/*/*.[ch] $(d)/*/*/*.[ch]))
 FATAL    := $(call programs,tests/fatal/*.c)
-SUBJECTS := $(call programs,tests/subjects/*.c)
+SUBJECTS := $(call programs,tests/subjects/*.c tests/sanitizers/*.c tests/plain/sample.c)
 EXAMPLES := $(call programs,examples/*.c)
 PATTERNS := $(call programs,examples/patterns/*.c)
 BENCHES  := $(call programs,bench/*.c)
@@ -211,6 +212,7 @@ $(BUILD)/obj/tests/%.o: INCLUDES += -Itests
 $(EXAMPLES): $(call objects,$(wildcard examples/lib/*.c))
 $(PATTERNS): $(call objects,$(wildcard examples/patterns/lib/*.c))
 $(BENCHES) $(SHAPES): $(call objects,$(wildcard bench/lib/*.c))
+$(BUILD)/tests/plain/sample: $(call objects,tests/plain/plain.c)
 $(EXAMPLES) $(PATTERNS) $(BENCHES) $(FATAL) $(SUBJECTS): $(BUILD)/%: $(BUILD)/obj/%.o $(STATIC)
 	echo "  ld    $@"
 	mkdir -p $(@D)

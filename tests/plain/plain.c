@@ -9,11 +9,10 @@
  *   check [-jN] [--filter GLOB] [--output=tap:FILE]       GLOB is matched against suite/name */
 #include "criterion/criterion.h"
 
+#include <errno.h>
 #include <fnmatch.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <string.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/time.h>

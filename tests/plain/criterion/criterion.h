@@ -7,10 +7,12 @@
 #ifndef TESTS_PLAIN_CRITERION_H
 #define TESTS_PLAIN_CRITERION_H
 
-#include <errno.h>
+/* What Criterion's own header includes: no test should compile here only, or there only. */
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct plain_suite {
     const char *name;
