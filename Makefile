@@ -254,7 +254,8 @@ RUNNER_LIBS  := $(if $(filter plain,$(RUNNER)),,$(call found,--libs,criterion,-l
 
 $(TEST_OBJECTS): private EXTRA = $(RUNNER_FLAGS) $(call found,--cflags,libunwind) \
                                  -DCOIR_BUILD_DIR='"$(abspath $(BUILD))"' \
-                                 -DCOIR_SOURCE_DIR='"$(CURDIR)"'
+                                 -DCOIR_SOURCE_DIR='"$(CURDIR)"' \
+                                 -DCOIR_UBSAN=$(if $(findstring undefined,$(SAN)),1,0)
 $(BUILD)/obj/tests/debug/frameless.o: MACHINE += -fomit-frame-pointer
 $(TEST_OBJECTS): | deps
 $(CHECK): private EXTRA = $(RUNNER_LIBS) $(call found,--libs,libunwind,-lunwind) -lm
