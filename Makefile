@@ -13,6 +13,7 @@
 ## make examples     the programs of examples/
 ## make bench        builds and runs the measurements of bench/ beside other libraries
 ##                   (MEASURE='switch yield' only those, ROUNDS=9 as often)
+## make check-perf   counts instructions, and compares them with those on record
 ## make bench-quick  the same in a minute
 ## make bench-deps   installs the other libraries
 ## make install      headers, libraries, coir.pc, coir-selfcheck; PREFIX=/usr/local
@@ -241,6 +242,9 @@ bench bench-quick: benches
 	CC='$(CC)' CFLAGS='$(CFLAGS)' $(if $(findstring quick,$@),QUICK=1) \
 	    sh bench/run.sh $(BUILD)/bench
 
+check-perf: benches
+	CC='$(CC)' CFLAGS='$(CFLAGS)' sh tools/counts.sh $(BUILD)/bench/count
+
 bench-deps:
 	sh tools/bench-deps.sh
 
@@ -341,7 +345,7 @@ $(BUILD)/flags $(BUILD)/sources $(BUILD)/test-sources: FORCE
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all examples demo benches bench bench-quick bench-deps tests check sim deps format \
+.PHONY: FORCE all examples demo benches bench bench-quick bench-deps check-perf tests check sim deps format \
         lint clean help install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
