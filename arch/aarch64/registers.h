@@ -12,8 +12,10 @@
 #include "base/sanitizer.h"
 
 struct coir__registers {
-    uintptr_t pc, sp, fp;
+    uintptr_t pc, sp, fp, lr;
 };
+
+enum { COIR_DWARF_FP = 29, COIR_DWARF_SP = 31 };
 
 COIR_RAW_MEMORY static inline struct coir__registers
 coir__registers_saved(const struct coir_frame *frame) {
@@ -25,7 +27,8 @@ static inline struct coir__registers coir__registers_interrupted(const ucontext_
 #if defined(__linux__)
     return (struct coir__registers){.pc = context->uc_mcontext.pc,
                                     .sp = context->uc_mcontext.sp,
-                                    .fp = context->uc_mcontext.regs[29]};
+                                    .fp = context->uc_mcontext.regs[29],
+                                    .lr = context->uc_mcontext.regs[30]};
 #elif defined(__APPLE__)
     return (struct coir__registers){.pc = context->uc_mcontext->__ss.__pc,
                                     .sp = context->uc_mcontext->__ss.__sp,

@@ -13,7 +13,11 @@
 /* Where a walk over frames begins. */
 struct coir__registers {
     uintptr_t pc, sp, fp;
+    uintptr_t lr; /* the return address, as long as a function has not saved it; 0: it always has */
 };
+
+/* Their numbers in tables of call frame information. */
+enum { COIR_DWARF_FP = 6, COIR_DWARF_SP = 7 };
 
 /* Those of a suspended context, as they will be when it goes on. */
 COIR_RAW_MEMORY static inline struct coir__registers

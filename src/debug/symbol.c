@@ -170,6 +170,45 @@ static uintptr_t linked_address(const struct coir__module *module, const elf_hea
     return offset;
 }
 
+const struct coir__module *coir__module_at(struct coir__symbols *symbols, uintptr_t address,
+                                           uintptr_t *linked) {
+    const struct coir__module *const module = module_at(symbols, address);
+    const elf_header *const header = module != NULL ? header_of(module) : NULL;
+    if (header == NULL)
+        return NULL;
+    *linked = linked_address(module, header, address - module->start + module->file_offset);
+    return module;
+}
+
+bool coir__module_segment(const struct coir__module *module, unsigned type, uintptr_t *linked) {
+    const elf_header *const header = header_of(module);
+    const elf_segment *const segments =
+        part_of(module, header->e_phoff, header->e_phnum, sizeof *segments);
+    for (unsigned i = 0; segments != NULL && i < header->e_phnum; i++)
+        if (segments[i].p_type == type) {
+            *linked = segments[i].p_vaddr;
+            return true;
+        }
+    return false;
+}
+
+const unsigned char *coir__module_contents(const struct coir__module *module, uintptr_t linked,
+                                           size_t *size_bytes) {
+    const elf_header *const header = header_of(module);
+    const elf_segment *const segments =
+        part_of(module, header->e_phoff, header->e_phnum, sizeof *segments);
+    for (unsigned i = 0; segments != NULL && i < header->e_phnum; i++) {
+        const elf_segment *const it = &segments[i];
+        if (it->p_type != PT_LOAD || linked < it->p_vaddr || linked - it->p_vaddr >= it->p_filesz)
+            continue;
+        *size_bytes = it->p_filesz - (linked - it->p_vaddr);
+        return part_of(module, it->p_offset, it->p_filesz, 1) != NULL
+                   ? (const unsigned char *)module->image + it->p_offset + (linked - it->p_vaddr)
+                   : NULL;
+    }
+    return NULL;
+}
+
 static const elf_section *section_of(const struct coir__module *module, const elf_header *header,
                                      unsigned type) {
     const elf_section *const sections =

@@ -7,6 +7,7 @@
 #ifndef COIR_DEBUG_SYMBOL_H
 #define COIR_DEBUG_SYMBOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,5 +41,17 @@ void coir__symbols_open(struct coir__symbols *symbols);
 void coir__symbols_close(struct coir__symbols *symbols);
 /* Looks up what a walk over frames yields: `pc` less one. */
 void coir__symbol_at(struct coir__symbols *symbols, const void *pc, struct coir__symbol *out);
+
+#ifdef __linux__
+/* The file mapped at an address, and where the linker has put what is there; NULL if there is none,
+ * or it cannot be read. */
+const struct coir__module *coir__module_at(struct coir__symbols *symbols, uintptr_t address,
+                                           uintptr_t *linked);
+/* Where the linker has put the first segment of a type, PT_*. False if there is none. */
+bool coir__module_segment(const struct coir__module *module, unsigned type, uintptr_t *linked);
+/* What lies there, and how much follows in the same segment; NULL if it is not in the file. */
+const unsigned char *coir__module_contents(const struct coir__module *module, uintptr_t linked,
+                                           size_t *size_bytes);
+#endif
 
 #endif

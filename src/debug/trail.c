@@ -1,0 +1,88 @@
+/* Following a trail of frames outwards. */
+#include "debug/trail.h"
+
+void coir__trail_begin(struct coir__trail *trail, const struct coir__runtime *rt,
+                       const struct coir__registers *registers) {
+    const struct coir__task *const task = rt->current;
+    trail->at = *registers;
+    trail->at.pc++;
+    trail->low = (uintptr_t)task->shadow.low;
+    trail->high = trail->low + task->shadow.size_bytes;
+    if (task == &rt->loop) { /* of whose stack only this is known */
+        trail->low = registers->sp;
+        trail->high = UINTPTR_MAX;
+    }
+}
+
+COIR_RAW_MEMORY static bool load(const struct coir__trail *trail, uintptr_t address,
+                                 uintptr_t *out) {
+    if (address < trail->low || address >= trail->high ||
+        trail->high - address < sizeof(uintptr_t) || address % sizeof(uintptr_t) != 0)
+        return false;
+    *out = *(const uintptr_t *)address;
+    return true;
+}
+
+static bool find_end(const struct coir__trail *trail, const struct coir__cfi_row *row,
+                     uintptr_t *end) {
+    uintptr_t base = row->base == COIR_CFI_SP ? trail->at.sp : trail->at.fp;
+    if (row->base == COIR_CFI_AT_FP) {
+        if (!load(trail, base + (uintptr_t)row->offset, end))
+            return false;
+    } else {
+        *end = base + (uintptr_t)row->offset;
+    }
+    const bool on = *end > trail->at.sp || (*end == trail->at.sp && trail->at.lr != 0);
+    return on && *end <= trail->high;
+}
+
+/* The value of a register in the caller's frame, `now` being that in this one. */
+static bool recover(const struct coir__trail *trail, const struct coir__cfi_rule *rule,
+                    uintptr_t end, uintptr_t now, uintptr_t *out) {
+    switch (rule->where) {
+    case COIR_CFI_SAVED:
+        return load(trail, end + (uintptr_t)rule->offset, out);
+    case COIR_CFI_SAVED_AT_FP:
+        return load(trail, trail->at.fp + (uintptr_t)rule->offset, out);
+    case COIR_CFI_SAME:
+        *out = now;
+        return true;
+    default:
+        *out = 0;
+        return true;
+    }
+}
+
+static bool follow_row(struct coir__trail *trail, const struct coir__cfi_row *row) {
+    struct coir__registers next = {.pc = 0};
+    if (!find_end(trail, row, &next.sp) ||
+        !recover(trail, &row->ra, next.sp, trail->at.lr, &next.pc) ||
+        !recover(trail, &row->fp, next.sp, trail->at.fp, &next.fp))
+        return false;
+    next.pc = coir__return_address(next.pc);
+    trail->at = next;
+    return true;
+}
+
+/* A record of {outer frame pointer, return address}. */
+static bool follow_frame_pointer(struct coir__trail *trail) {
+    const uintptr_t record = trail->at.fp;
+    struct coir__registers next = {.sp = record + 2 * sizeof(uintptr_t)};
+    if (record < trail->at.sp || !load(trail, record, &next.fp) ||
+        !load(trail, record + sizeof(uintptr_t), &next.pc))
+        return false;
+    next.pc = coir__return_address(next.pc);
+    trail->at = next;
+    return true;
+}
+
+void *coir__trail_next(struct coir__trail *trail, struct coir__cfi *cfi) {
+    const uintptr_t pc = trail->at.pc;
+    if (pc == 0)
+        return NULL;
+    const struct coir__cfi_row *const row = coir__cfi_row(cfi, pc);
+    if (coir__is_base(pc) ||
+        ((row == NULL || !follow_row(trail, row)) && !follow_frame_pointer(trail)))
+        trail->at.pc = 0;
+    return (void *)pc;
+}
