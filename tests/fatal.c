@@ -26,39 +26,212 @@ Test(fatal, a_context_that_returns) {
 }
 
 /* Under a sanitizer its own handler has the fault. */
-static void check_overflow(const char *which, const char *task) {
-    if (with_sanitizer())
-        skip_test("a sanitizer reports stack overflows itself");
-    check_fatal("stack_overflow", which, SIGABRT, "coir: fatal: stack overflow in task ", task,
-                "stack_size_bytes");
-}
+#define skip_with_sanitizer()                                                                      \
+    if (with_sanitizer())                                                                          \
+    skip_test("a sanitizer handles such signals itself")
+
+#define check_overflow(which, task, ...)                                                           \
+    do {                                                                                           \
+        skip_with_sanitizer();                                                                     \
+        check_fatal("stack_overflow", which, SIGABRT, "coir: fatal: stack overflow in task " task, \
+                    "it has used all of its", __VA_ARGS__);                                        \
+    } while (0)
 
 Test(fatal, the_stack_overflow_of_a_named_task) {
-    check_overflow("named", "'deep'");
+    check_overflow(
+        "named", "'deep': ", "  spawned into scope 'pit' of task 'main' by app (stack_overflow+0x",
+        "    #0    recurse (stack_overflow+0x", "), x ", " overflow (stack_overflow+0x",
+        "if it is meant to call itself that deep, give it more: try .stack_size_bytes = "
+        "220 * 1024 in coir_spawn_with, or in coir_options");
 }
 
 Test(fatal, the_stack_overflow_of_an_unnamed_task) {
-    check_overflow("unnamed", "task");
+    check_overflow("unnamed", "'overflow': ", "scope 'pit'");
 }
 
 Test(fatal, the_stack_overflow_of_the_main_task) {
-    check_overflow("main", "'main'");
+    check_overflow("main", "'main': ", "  the main task of coir_run\n", "recurse", " app (");
 }
 
+/* Every frame is counted. */
 Test(fatal, the_overflow_of_a_large_stack) {
-    check_overflow("large", "'large'");
+    check_overflow("large", "'large': ", "recurse");
+    const program_result *const result =
+        run_program((const char *const[]){"tests/fatal/stack_overflow", "large", NULL});
+    int thousands = 0, rest = 0;
+    const char *const times = strstr(result->err, "), x ");
+    check(times != NULL);
+    check_int(sscanf(times, "), x %d,%d\n", &thousands, &rest), 2);
+    check(thousands * 1000 + rest > 4000);
+}
+
+Test(fatal, functions_that_call_one_another_without_end) {
+    check_overflow("mutual", "'deep': ", " first (", " second (", " third (", "these 3, x ",
+                   "call_one_another");
+}
+
+Test(fatal, a_recursion_through_a_library_without_frame_pointers) {
+    check_overflow("callback", "'deep': ", " search_again (stack_overflow+0x", " bsearch (libc.",
+                   "these 2, x ", " search (stack_overflow+0x");
+}
+
+Test(fatal, the_overflow_by_an_array) {
+    check_overflow("array", "'deep': ", "    #0    use_large_array (", "keep large arrays off");
+}
+
+Test(fatal, the_overflow_of_a_program_that_wants_its_signals_left_alone) {
+    if (with_sanitizer())
+        skip_test("a sanitizer handles such signals itself");
+    const program_result *const result =
+        run_program((const char *const[]){"tests/fatal/stack_overflow", "left", NULL});
+    check(WIFSIGNALED(result->status) && WTERMSIG(result->status) == SIGSEGV);
+    check_str(result->err, "");
 }
 
 Test(fatal, the_stack_overflow_of_a_task_without_a_guard) {
     check_fatal("canary", NULL, SIGABRT, "coir: fatal: stack overflow in task 'leaky'", "no guard");
 }
 
-Test(fatal, another_fault_keeps_its_meaning) {
-    check_fatal("stack_overflow", "wild", SIGSEGV, "");
-    const program_result *const result =
-        run_program((const char *const[]){"tests/fatal/stack_overflow", "wild", NULL});
-    check(strstr(result->err, "stack overflow") == NULL);
+/* ---- Crashes ---- */
+
+static const program_result *crash(const char *way) {
+    return run_program((const char *const[]){"tests/fatal/crash", way, NULL});
 }
+
+#define check_crash(way, death, ...)                                                               \
+    do {                                                                                           \
+        skip_with_sanitizer();                                                                     \
+        check_fatal("crash", way, death, __VA_ARGS__);                                             \
+    } while (0)
+
+Test(fatal, a_null_pointer) {
+    check_crash("null", SIGSEGV,
+                "coir: fatal: SIGSEGV in task 'victim': access through a null pointer, to 0x8\n",
+                "  spawned into scope 'doom' of task 'main' by app (crash+0x",
+                "    #0    touch (crash+0x", "    #1    null_pointer (crash+0x");
+}
+
+Test(fatal, a_division_by_zero) {
+#ifdef __x86_64__
+    check_crash("division", SIGFPE, "coir: fatal: SIGFPE in task 'victim': division by zero",
+                "    #0    division (crash+0x");
+#else
+    skip_test("this processor does not trap it");
+#endif
+}
+
+Test(fatal, a_trap) {
+#ifdef __x86_64__
+    check_crash("trap", SIGILL, "coir: fatal: SIGILL in task 'victim': ", "    #0    trap (");
+#else
+    check_crash("trap", SIGTRAP, "coir: fatal: SIGTRAP in task 'victim': ", "    #0    trap (");
+#endif
+}
+
+Test(fatal, a_bus_error) {
+    check_crash("bus", SIGBUS, "coir: fatal: SIGBUS in task 'victim': ", "    #0    touch (",
+                "    #1    bus (");
+}
+
+Test(fatal, a_call_of_abort) {
+    check_crash("abort", SIGABRT, "coir: fatal: SIGABRT in task 'victim': abort was called\n",
+                " abort (libc.", " call_abort (crash+0x");
+}
+
+Test(fatal, an_assertion_that_fails) {
+    check_crash("assert", SIGABRT, "`zero == 1' failed",
+                "coir: fatal: SIGABRT in task 'victim': ", " fail_assertion (crash+0x");
+}
+
+Test(fatal, frames_that_are_overwritten) {
+    check_crash("smash", SIGSEGV, "coir: fatal: SIGSEGV in task 'victim': ", "    #0    touch (",
+                "    #1    smash_frames (");
+}
+
+Test(fatal, a_task_of_which_nothing_is_left) {
+    check_crash("smash-all", SIGSEGV,
+                "coir: SIGSEGV: access through a null pointer, to 0x8, by the "
+                "instruction at 0x");
+}
+
+Test(fatal, a_crash_in_a_second_run) {
+    check_crash("twice", SIGSEGV, "coir: fatal: SIGSEGV in task 'victim': ", " null_pointer (");
+}
+
+/* Dies of the signal, as it would without the library, and that says nothing. */
+static void check_silent(const char *way) {
+    skip_with_sanitizer();
+    const program_result *const result = crash(way);
+    check(WIFSIGNALED(result->status) && WTERMSIG(result->status) == SIGSEGV);
+    check_str(result->err, "");
+}
+
+Test(fatal, a_crash_with_signals_left_alone) {
+    check_silent("left");
+}
+
+Test(fatal, a_signal_that_was_sent) {
+    check_silent("kill");
+}
+
+Test(fatal, a_crash_in_another_thread) {
+    check_silent("thread");
+}
+
+Test(fatal, a_crash_in_a_forked_child) {
+    check_silent("child");
+}
+
+/* ---- Handlers of the program's own ---- */
+
+#define REPORT "coir: SIGSEGV in task 'victim': access"
+#define GOES_ON "; the program's own handler goes on from here\n"
+
+/* Exits so, having said the text last, and been reported so often. */
+static void check_handled(const char *way, int status, const char *last, size_t reports) {
+    skip_with_sanitizer();
+    const program_result *const result = crash(way);
+    const size_t length = strlen(result->err), tail = strlen(last);
+    cr_assert(WIFEXITED(result->status) && WEXITSTATUS(result->status) == status,
+              "%s: wait status 0x%x; it wrote:\n%s", way, (unsigned)result->status, result->err);
+    check(length >= tail);
+    check_str(result->err + length - tail, last);
+    check_int(occurrences(result->err, "coir: "), reports);
+    check_int(occurrences(result->err, REPORT), reports);
+    check_int(occurrences(result->err, GOES_ON), reports);
+}
+
+Test(fatal, a_handler_from_before_is_called_as_it_would_be) {
+    check_handled("before", 3, "mine: address 8\n", 1);
+    check_handled("before-mask", 3, "mine: mask right\n", 1);
+}
+
+Test(fatal, a_handler_from_before_may_ask_for_the_default) {
+    check_crash("before-dies", SIGSEGV, REPORT, GOES_ON, "mine: default next\n");
+}
+
+Test(fatal, a_program_that_lives_on_faults_is_told_once) {
+    check_handled("before-gives", 0, "mine: all given\n", 1);
+    check_handled("before-jumps", 0, "mine: survived\n", 1);
+}
+
+Test(fatal, an_ignored_signal_stays_ignored) {
+    check_handled("before-ignores", 0, "mine: not ended\n", 0);
+}
+
+Test(fatal, a_handler_from_later_takes_precedence) {
+    skip_with_sanitizer();
+    const program_result *const result = crash("after");
+    check(WIFSIGNALED(result->status) && WTERMSIG(result->status) == SIGSEGV);
+    check_str(result->err, "mine: default next\n");
+}
+
+Test(fatal, a_handler_from_later_may_hand_on) {
+    check_crash("after-chains", SIGSEGV, "mine: handed on\n",
+                "coir: fatal: SIGSEGV in task 'victim': ");
+}
+
+/* ---- Misuse ---- */
 
 Test(fatal, a_task_that_returns_in_a_forked_child) {
     check_fatal("return_in_forked_child", NULL, SIGABRT, "coir: fatal: ", "'forker'", "fork",

@@ -32,6 +32,14 @@ typedef struct coir_options {
      * that was installed before the run. One runtime in a process may ask for this at a time. With
      * it, a program in which all tasks wait is not deadlocked: a signal can still wake it. */
     bool cancel_on_signals;
+    /* Signals that end a program (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT) are otherwise
+     * handled while the runtime runs: what they do to a task is said on stderr, with the task's
+     * name and frames, a stack overflow with what to do about it. Then the handler that was
+     * installed before is called, or the default action follows; with a handler it is said once,
+     * should the program live on such faults. A handler installed during the run takes precedence.
+     * True: no signal is touched, but for those that another option asks for. (Nor is one of these
+     * in a library built with a sanitizer, which reports them itself.) */
+    bool leave_signals;
     /* Told of what tasks do, from the first on; see hooks.h. Copied. */
     const struct coir_hooks *hooks;
     /* Count how long each task runs, for coir_task_run_time. Reads the clock at every switch. */

@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 #ifdef __linux__
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #endif
 
@@ -107,6 +108,16 @@ static inline void *sys_allocate_aligned(size_t alignment, size_t size_bytes) {
 
 static inline void sys_free(void *memory) {
     free(memory);
+}
+
+/* What a signal handler's frame takes of its stack beyond what the compiler knows of: the registers.
+ */
+static inline size_t sys_signal_frame_size(void) {
+#if defined(__linux__) && defined(AT_MINSIGSTKSZ)
+    return (size_t)getauxval(AT_MINSIGSTKSZ);
+#else
+    return 0;
+#endif
 }
 
 static inline size_t sys_page_size(void) {

@@ -25,6 +25,7 @@ static void after_fork(void) {
     in_forked_child |= coir__rt != NULL;
     coir__rt = NULL;
     coir__signals_forked();
+    coir__fault_forked();
     coir__layout_forked();
 }
 
@@ -61,6 +62,7 @@ static void apply_options(struct coir__runtime *rt, const coir_options *options)
     rt->random = rt->draws = options->seed;
     rt->chooser = coir__next_chooser;
     coir__next_chooser = (struct coir__chooser){.choose = NULL};
+    rt->leaves_signals = options->leave_signals;
     rt->careful = options->seed != 0 || rt->chooser.choose != NULL || COIR_DEBUG;
 }
 

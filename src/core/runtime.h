@@ -116,6 +116,8 @@ struct coir__task {
 #define COIR_CUT INT64_MIN /* task->due: already cancelled */
 #define COIR_IO_BUDGET 64
 
+/* What a task begins with, in the base frame. */
+void coir__task_body(void *value, void *arg);
 /* The end of the running task. */
 _Noreturn void coir__task_exit(struct coir__task *self, int rc);
 /* Spawns without looking at the scope's state. */
@@ -192,6 +194,7 @@ struct coir__runtime {
     coir_time virtual_now; /* 0: the system's clock */
     bool doomed;           /* deadlocked: everything is cut, shields or not */
     bool holds_signals;
+    bool leaves_signals; /* installs no handlers of its own accord */
     coir_fn main_fn;
     void *main_arg;
     int main_rc;
@@ -280,6 +283,7 @@ int coir__signals_take(struct coir__runtime *rt);
 void coir__signals_release(struct coir__runtime *rt);
 /* In the child of a fork, whichever thread forked: they are nobody's there. */
 void coir__signals_forked(void);
+void coir__fault_forked(void);
 
 /* What the options and the tracers of the system ask for (debug/hooks.c). */
 void coir__observe_init(struct coir__runtime *rt, const coir_options *options);
@@ -340,9 +344,12 @@ void coir__layout_unlist(struct coir__runtime *rt);
 void coir__layout_forked(void);
 /* Gives back what looking inside took. */
 void coir__inspector_fini(struct coir__runtime *rt);
-/* Turns faults in guards into messages, for this thread's runtime. */
+/* Turns crashes of tasks into messages, for this thread's runtime (debug/fault.c). */
 void coir__fault_init(struct coir__runtime *rt);
 void coir__fault_fini(struct coir__runtime *rt);
+/* Set before this thread calls abort after a message: what called coir__fatal. */
+extern __thread const void *coir__fatal_place
+    __attribute__((visibility("hidden"), tls_model("initial-exec")));
 
 /* ---- Inline parts ---- */
 

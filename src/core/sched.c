@@ -96,7 +96,8 @@ coir__noinline struct coir__task *coir__next_slow(struct coir__runtime *rt,
     rt->turn_left = 0;
     if (coir__stack_overflowed(self)) {
         char label[128];
-        coir__fatal("stack overflow in %s: it used more than its %zu bytes, and had no guard",
+        coir__fatal("stack overflow in %s: it used more than its %zu bytes, and had no guard; "
+                    "give it a larger .stack_size_bytes in coir_spawn_with or coir_options",
                     coir__task_label(self, label, sizeof label), self->shadow.size_bytes);
     }
     if (rt->observer.reasons > 0)

@@ -144,7 +144,7 @@ int coir_local_set(const coir_local *key, void *value) {
 
 /* ---- Birth ---- */
 
-COIR_UNLISTED static void body(void *value, void *arg) {
+COIR_UNLISTED void coir__task_body(void *value, void *arg) {
     (void)value;
     sanitizer_entered();
     struct coir__task *const self = arg;
@@ -215,7 +215,7 @@ coir__inline void be_born(struct coir__runtime *rt, coir_scope *scope, struct co
 /* Gives it its first frame, its place in the scope, and its turn. */
 coir__inline void set_out(struct coir__runtime *rt, coir_scope *scope, struct coir__task *task,
                           void *top) {
-    task->context.sp = coir__frame_init(top, body, task);
+    task->context.sp = coir__frame_init(top, coir__task_body, task);
     list_append(&scope->coir__children, &task->sibling);
     scope->coir__live++;
     coir__make_ready(rt, task);

@@ -1,16 +1,22 @@
-/* A fault in the guard of a task's stack becomes a message that names the task.
+/* Signals that end a program become messages that name the task: overflows of stacks, crashes,
+ * abort.
  *
- * SIGSEGV and SIGBUS are handled on an alternate stack, for as long as some runtime of the process
- * runs. A fault elsewhere goes to the action that was there before. A sanitizer reports overflows
- * itself, and keeps its own handlers. */
+ * They are handled on an alternate stack, for as long as some runtime of the process runs that does
+ * not leave the signals alone. What the program has installed before is called afterwards, as if it
+ * had got the signal itself, and the default action is left to the system, so that exit status and
+ * core file are what they would have been. What it installs later takes our place. Sanitizers have
+ * handlers of their own, which report more. */
+#include <poll.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <string.h>
 
-#include "core/runtime.h"
+#include "debug/crash.h"
 
 #define ALTERNATE_STACK_SIZE ((size_t)64 * 1024)
+#define TURN_MS 1000 /* how long a report waits for that of another thread */
 
-static const int faults[] = {SIGSEGV, SIGBUS};
+static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
 enum { FAULTS = sizeof faults / sizeof faults[0] };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -19,101 +25,181 @@ static struct sigaction previous[FAULTS];
 static __thread stack_t previous_stack;
 static __thread void *alternate_stack;
 
-/* Without stdio and without allocation: this runs in a signal handler. */
-static void print(const char *text) {
-    (void)!write(STDERR_FILENO, text, strlen(text));
+/* ---- Reports ---- */
+
+static atomic_bool reporting;           /* in some thread */
+static atomic_bool told_before_handler; /* once, in case the program handles such faults for good */
+static __thread bool overflowed;        /* and has said so */
+static __thread sigjmp_buf *escape;     /* where a fault within a report goes */
+
+struct event {
+    int number;
+    siginfo_t *info;
+    void *context;
+    struct sigaction action; /* of the program */
+};
+
+static bool has_handler(const struct sigaction *action) {
+    return (action->sa_flags & SA_SIGINFO) != 0 ||
+           (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
 }
 
-static void print_number(uint64_t number, unsigned base) {
-    char digits[24];
-    char *place = digits + sizeof digits;
-    *--place = '\0';
-    do {
-        *--place = "0123456789abcdef"[number % base];
-        number /= base;
-    } while (number != 0);
-    print(place);
+/* Whether it is nobody's crash: sent by somebody else, or ignored. */
+static bool is_no_crash(const struct event *event) {
+    const bool sent = event->info->si_code <= 0;
+    if (sent && !has_handler(&event->action) && event->action.sa_handler == SIG_IGN)
+        return true;
+    return sent && (event->number != SIGABRT || event->info->si_pid != getpid());
 }
 
-static void report_overflow(const struct coir__task *task) {
-    print("coir: fatal: stack overflow in task ");
-    if (task->name[0] != '\0') {
-        print("'");
-        print(task->name);
-        print("'");
+static bool is_overflow(const struct coir__runtime *rt, const struct event *event) {
+    size_t size;
+    if (rt->current == &rt->loop || (event->number != SIGSEGV && event->number != SIGBUS))
+        return false;
+    const uintptr_t guard = (uintptr_t)coir__stack_guard(rt->current, &size);
+    return (uintptr_t)event->info->si_addr - guard < size;
+}
+
+static void tell(const struct coir__runtime *rt, const struct event *event) {
+    if (coir__fatal_place != NULL)
+        coir__crash_tell_place(rt, event->context);
+    else if (is_overflow(rt, event))
+        coir__crash_tell_overflow(rt, event->context);
+    else
+        coir__crash_tell(rt, event->info, event->context, has_handler(&event->action));
+}
+
+static void set_blocked(int number, int how) {
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, number);
+    (void)pthread_sigmask(how, &set, NULL);
+}
+
+/* Survives a fault of its own. */
+static void tell_safely(const struct coir__runtime *rt, const struct event *event) {
+    sigjmp_buf here;
+    set_blocked(event->number, SIG_UNBLOCK);
+    if (sigsetjmp(here, 1) == 0) {
+        escape = &here;
+        tell(rt, event);
     } else {
-        print("(unnamed, entry function at 0x");
-        print_number((uint64_t)(uintptr_t)task->fn, 16);
-        print(")");
+        coir__crash_tell_least(event->info, event->context);
     }
-    print(": it used more than its ");
-    print_number(task->shadow.size_bytes, 10);
-    print(" bytes; give it more with coir_spawn_with(.stack_size_bytes = ...), or all tasks with "
-          "coir_options\n");
+    escape = NULL;
+    set_blocked(event->number, SIG_BLOCK);
 }
 
-static void chain(int number, siginfo_t *info, void *context, const struct sigaction *action) {
-    if (action->sa_flags & SA_SIGINFO) {
-        action->sa_sigaction(number, info, context);
-    } else if (action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN) {
-        (void)sigaction(number, action, NULL); /* the instruction runs again, and dies of it */
-        if (info->si_code <= 0)
-            (void)raise(number); /* it was sent: there is no such instruction */
-    } else {
-        action->sa_handler(number);
+static void report(const struct coir__runtime *rt, const struct event *event) {
+    if (overflowed || is_no_crash(event))
+        return;
+    if (has_handler(&event->action) && atomic_exchange(&told_before_handler, true))
+        return;
+    for (int ms = 0; atomic_exchange(&reporting, true) && ms < TURN_MS; ms++)
+        (void)poll(NULL, 0, 1);
+    tell_safely(rt, event);
+    atomic_store(&reporting, false);
+}
+
+/* ---- Handling ---- */
+
+/* As the system would call it; the mask is restored when our own handler returns. */
+static void call_handler(const struct event *event) {
+    const struct sigaction *const action = &event->action;
+    if (action->sa_flags & (int)SA_RESETHAND)
+        (void)sigaction(event->number, &(const struct sigaction){.sa_handler = SIG_DFL}, NULL);
+    (void)pthread_sigmask(SIG_BLOCK, &action->sa_mask, NULL);
+    if (action->sa_flags & SA_NODEFER)
+        set_blocked(event->number, SIG_UNBLOCK);
+    if (action->sa_flags & SA_SIGINFO)
+        action->sa_sigaction(event->number, event->info, event->context);
+    else
+        action->sa_handler(event->number);
+}
+
+static void chain(const struct event *event) {
+    const bool sent = event->info->si_code <= 0;
+    if (has_handler(&event->action)) {
+        call_handler(event);
+    } else if (!sent) {
+        (void)sigaction(event->number, &event->action, NULL); /* the instruction runs again */
+    } else if (event->action.sa_handler == SIG_DFL) {
+        (void)sigaction(event->number, &event->action, NULL);
+        (void)raise(event->number); /* there is no such instruction */
     }
 }
 
 static void handle(int number, siginfo_t *info, void *context) {
     const struct coir__runtime *const rt = coir__rt;
-    if (rt != NULL && rt->current != &rt->loop) {
-        size_t size;
-        const char *const guard = coir__stack_guard(rt->current, &size);
-        const char *const address = info->si_addr;
-        if (address >= guard && address < guard + size) {
-            report_overflow(rt->current);
+    const int saved_errno = errno;
+    struct event event = {.number = number, .info = info, .context = context};
+    for (int i = 0; i < FAULTS; i++)
+        if (faults[i] == number)
+            event.action = previous[i];
+    if (rt != NULL && !rt->leaves_signals) {
+        if (escape != NULL && number != SIGABRT)
+            siglongjmp(*escape, 1);
+        report(rt, &event);
+        if (is_overflow(rt, &event)) {
+            overflowed = true;
             abort();
         }
     }
-    for (int i = 0; i < FAULTS; i++)
-        if (faults[i] == number)
-            chain(number, info, context, &previous[i]);
+    chain(&event);
+    errno = saved_errno;
+}
+
+/* ---- Installing ---- */
+
+static bool is_ours(const struct sigaction *action) {
+    return (action->sa_flags & SA_SIGINFO) != 0 && action->sa_sigaction == handle;
+}
+
+/* Those that are ours already, because somebody has put them back, keep what was before them. */
+static void install(void) {
+    struct sigaction action = {.sa_sigaction = handle,
+                               .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+    (void)sigemptyset(&action.sa_mask);
+    for (int i = 0; i < FAULTS; i++) {
+        struct sigaction now;
+        if (sigaction(faults[i], NULL, &now) == 0 && !is_ours(&now)) {
+            previous[i] = now;
+            (void)sigaction(faults[i], &action, NULL);
+        }
+    }
 }
 
 /* Puts back what was there before, unless the program has put something else there since. */
 static void restore(void) {
     for (int i = 0; i < FAULTS; i++) {
         struct sigaction now;
-        if (sigaction(faults[i], NULL, &now) == 0 && now.sa_sigaction == handle)
+        if (sigaction(faults[i], NULL, &now) == 0 && is_ours(&now))
             (void)sigaction(faults[i], &previous[i], NULL);
     }
 }
 
 static void use_alternate_stack(void) {
-    alternate_stack = sys_allocate(ALTERNATE_STACK_SIZE);
+    const size_t size = ALTERNATE_STACK_SIZE + sys_signal_frame_size();
+    alternate_stack = sys_allocate(size);
     if (alternate_stack == NULL)
         return;
-    const stack_t stack = {.ss_sp = alternate_stack, .ss_size = ALTERNATE_STACK_SIZE};
+    const stack_t stack = {.ss_sp = alternate_stack, .ss_size = size};
     (void)sigaltstack(&stack, &previous_stack);
 }
 
 void coir__fault_init(struct coir__runtime *rt) {
-    (void)rt;
-    if (COIR_ASAN || COIR_TSAN)
+    rt->leaves_signals |= COIR_ASAN || COIR_TSAN;
+    if (rt->leaves_signals)
         return;
     use_alternate_stack();
-    struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-    (void)sigemptyset(&action.sa_mask);
     (void)pthread_mutex_lock(&lock);
     if (users++ == 0)
-        for (int i = 0; i < FAULTS; i++)
-            (void)sigaction(faults[i], &action, &previous[i]);
+        install();
     (void)pthread_mutex_unlock(&lock);
 }
 
 void coir__fault_fini(struct coir__runtime *rt) {
-    (void)rt;
-    if (COIR_ASAN || COIR_TSAN)
+    if (rt->leaves_signals)
         return;
     (void)pthread_mutex_lock(&lock);
     if (--users == 0)
@@ -124,4 +210,10 @@ void coir__fault_fini(struct coir__runtime *rt) {
         sys_free(alternate_stack);
         alternate_stack = NULL;
     }
+}
+
+/* Another thread may have been at it. The handlers stay, for nobody but what was there before. */
+void coir__fault_forked(void) {
+    lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    users = 0;
 }

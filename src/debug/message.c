@@ -12,11 +12,14 @@ __attribute__((format(printf, 2, 0))) static void say(const char *kind, const ch
     (void)fflush(stderr);
 }
 
+__thread const void *coir__fatal_place;
+
 void coir__fatal(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     say("fatal: ", format, arguments);
     va_end(arguments);
+    coir__fatal_place = __builtin_return_address(0);
     abort();
 }
 
