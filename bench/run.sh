@@ -4,8 +4,8 @@
 # A subject of a measure is a program MEASURE-SUBJECT in that folder. Those of bench/ are there
 # already; those of bench/peers/ are built here, each where its library or compiler is installed.
 # For each measure and case the subjects take turns, one process a figure, so that a slow stretch of
-# the machine hits all of them alike. Every figure goes to results.tsv in the folder, and table.awk
-# makes the table. A program that exits with 77 cannot run here and has said why; any other failure
+# the machine hits all of them alike. Every figure goes to results.tsv in the folder, of which
+# report.py makes a table, results.json and index.html. A program that exits with 77 cannot run here and has said why; any other failure
 # fails the run at its end.
 #
 # Environment: MEASURE="switch yield" (only those), ROUNDS=9 (so many for all), QUICK=1 (fewer rounds,
@@ -245,13 +245,13 @@ count_system_calls() {
 : >"$notes"
 build_peers
 choose_cpus
-describe_machine
+describe_machine | tee "$dir/machine"
 ${QUICK:+quick_}plan >"$dir/plan"
 while read -r measure rounds cases; do
     # shellcheck disable=SC2086 # several cases
     wanted "$measure" && run_measure "$measure" "$rounds" $cases </dev/null
 done <"$dir/plan"
-awk -f "$here/table.awk" "$results"
+python3 -B "$here/report.py" "$dir" || failed=1
 echo
 cat "$notes"
 exit $failed

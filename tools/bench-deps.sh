@@ -4,7 +4,7 @@
 set -eu
 
 packages="libboost-context-dev libboost-fiber-dev libpth-dev libst-dev libuv1-dev golang-go python3
-python3-uvloop python3-gevent g++ linux-perf wrk"
+python3-uvloop python3-gevent g++ gnuplot-nox linux-perf wrk"
 
 if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     apt-get update -q
