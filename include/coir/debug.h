@@ -9,10 +9,57 @@
 
 COIR_BEGIN_DECLS
 
-/* Writes the tree of scopes and tasks of this runtime: each task with its name (or entry
- * function), state and what it waits for. Returns how many tasks; -EPERM outside the runtime;
- * -EINVAL for NULL. Never parks. */
+/* ---- The listing ---- */
+
+typedef enum coir_dump_format {
+    COIR_DUMP_TEXT,
+    COIR_DUMP_JSON /* one object; see coir_dump_with */
+} coir_dump_format;
+
+/* Whether tasks that do the same in the same place are told of once, with their number: children of
+ * one scope with the same entry function, state, kind of wait and backtrace, alike in what is
+ * inside them too. */
+typedef enum coir_dump_grouping {
+    COIR_GROUPING_DEFAULT, /* in text they are, in JSON not */
+    COIR_GROUPING_ALIKE,
+    COIR_GROUPING_NONE
+} coir_dump_grouping;
+
+/* A zero in any field means the default. */
+typedef struct coir_dump_options {
+    coir_dump_format format;
+    coir_dump_grouping grouping;
+    bool no_backtraces; /* shorter, and without a look at the stacks */
+    size_t tasks_max;   /* list no more tasks (or groups of them) than that; default: all */
+} coir_dump_options;
+
+/* Writes the tree of scopes and tasks of this runtime. Of each task: its number and its name (or
+ * entry function), what it does or waits for, and since when, the deadline that reaches it, the
+ * stack in use, its backtrace, and where it was spawned. Functions are named as far as the files
+ * they come from have symbols, lines as far as they have debug information and the system has
+ * libdw.so.1, of the elfutils (libunwind: as coir_backtrace).
+ *
+ * Runs while everything else waits, and the thread with it if writing to `out` blocks; `out` must
+ * not be a stream whose functions call Coir. 100,000 tasks take less than a second, also on a small
+ * stack: the work is done on another one. Returns how many tasks there are. Never parks. Errors:
+ * -EPERM outside the runtime; -EINVAL out is NULL. */
 COIR_API int coir_dump(FILE *out);
+
+/* The same with options (NULL: all defaults). Further errors: -EINVAL a format or grouping that
+ * does not exist. JSON is one object:
+ *   now_ns, tasks_alive, grouped, cut_short (tasks_max was reached);
+ *   scopes: [{id, name, owner (the number of a task), outer (the id of another scope of the owner),
+ *     tasks, cancelled, expired, shielded, deadline_in_ns}];
+ *   tasks: [{number, name, entry, scope (its id), state ("running", "ready", "new", "waiting"),
+ *     waits_for (in words), object (its address), fd, waited_ns, cancelled, deadline_in_ns,
+ *     stack_used_bytes, stack_size_bytes, spawned_at, backtrace: [address], and, if they are
+ *     grouped: count, others: [the numbers of some]}];
+ *   symbols: {address: {offset, module, function, file, line, inlined: [{level, function, file,
+ *     line}], the innermost first}}.
+ * Ids and addresses are strings such as "0x7f2e10"; what there is not is null. */
+COIR_API int coir_dump_with(FILE *out, const coir_dump_options *options);
+
+/* ---- Where tasks are ---- */
 
 /* Stores where a living task is: the return addresses of its calls, innermost first, as far as
  * there is room. The last one lies in the base frame, coir__entry, if there was room for all. Each

@@ -103,7 +103,10 @@ struct coir__task {
     bool guarded;
     uint8_t mark; /* of a walk over tasks that shall not come by twice (debug/) */
     struct coir__record own;
-    struct coir__task *visit; /* work list of coir__refresh, or the way back of such a walk */
+    union {
+        struct coir__task *visit; /* work list of coir__refresh, or the way back of such a walk */
+        uint64_t likeness;        /* while tasks are listed: a hash of what it does (debug/) */
+    };
 
     coir_time run_time; /* so far, if the runtime accounts for it */
     struct coir_fp fp;

@@ -91,7 +91,7 @@ size_t coir__frames_interrupted(const struct coir__task *task, const ucontext_t 
 
 /* ---- The best of both ---- */
 
-static bool has_begun(const struct coir__task *task) {
+bool coir__has_begun(const struct coir__task *task) {
     struct coir__walk walk;
     coir__walk_suspended(&walk, task);
     return walk.after == 0;
@@ -102,7 +102,7 @@ static void trace_suspended(struct coir__runtime *rt, const struct coir__task *t
                             struct coir__trace *out) {
     struct coir__unwinder *const unwinder = rt->inspector != NULL ? &rt->inspector->unwinder : NULL;
     const struct coir__trace empty = *out;
-    if (unwinder != NULL && has_begun(task) && coir__unwind(unwinder, task, out))
+    if (unwinder != NULL && coir__has_begun(task) && coir__unwind(unwinder, task, out))
         return;
     const size_t found = out->count;
     struct coir__walk walk;

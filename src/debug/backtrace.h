@@ -55,6 +55,9 @@ size_t coir__frames(const struct coir__task *task, void **pcs, size_t capacity);
 size_t coir__frames_interrupted(const struct coir__task *task, const ucontext_t *context,
                                 void **pcs, size_t capacity);
 
+/* Whether a suspended task ever ran. */
+bool coir__has_begun(const struct coir__task *task);
+
 /* The best that can be had, by libunwind if it is there. Not for signal handlers. Of the running
  * task, which goes aside for that (inspector.h), all that it is in from `out->from` outwards. */
 void coir__backtrace(struct coir__runtime *rt, const struct coir__task *task,

@@ -1,60 +1,114 @@
-/* The listing of scopes and tasks, and the use of stacks. */
+/* The listing of scopes and tasks: what is to be listed and how; and the use of stacks. */
 #include <string.h>
 
-#include "coir/debug.h"
-#include "debug/tree.h"
-#include "debug/wait.h"
+#include "debug/inspector.h"
+#include "debug/listing.h"
 
-static void print_indent(FILE *out, int depth) {
-    (void)fprintf(out, "%*s", 2 * depth, "");
+/* ---- Of what is listed ---- */
+
+bool coir__listing_next(struct coir__listing *listing, struct coir__place *place) {
+    bool more = coir__tree_next(place);
+    while (more && place->task != NULL && listing->groups.table != NULL &&
+           coir__group_led_by(&listing->groups, place->task) == NULL)
+        more = coir__tree_past(place);
+    if (!more || place->task == NULL)
+        return more;
+    listing->cut_short =
+        listing->options->tasks_max != 0 && listing->told == listing->options->tasks_max;
+    listing->told++;
+    return !listing->cut_short;
 }
 
-static void print_task(const struct coir__runtime *rt, const struct coir__task *task, int depth,
-                       FILE *out) {
-    char label[128], wait[COIR_WAIT_SIZE];
-    print_indent(out, depth);
-    (void)fprintf(out, "%s: ", coir__task_label(task, label, sizeof label));
-    if (task == rt->current)
-        (void)fputs("running", out);
-    else if (task->wait != NULL)
-        (void)fprintf(out, "waits for %s", coir__wait_text(task->wait, wait, sizeof wait));
+void coir__listing_trace(const struct coir__listing *listing, const struct coir__task *task,
+                         struct coir__trace *out) {
+    const struct coir__trace empty = *out;
+    if (task == listing->rt->current)
+        out->from = listing->from;
+    coir__backtrace(listing->rt, task, out);
+    if (out->count == 0) { /* it is not there: asked for in a call that took the place of another */
+        *out = empty;
+        coir__backtrace(listing->rt, task, out);
+    }
+}
+
+const char *coir__task_state(const struct coir__listing *listing, const struct coir__task *task) {
+    if (task == listing->rt->current)
+        return "running";
+    if (task->wait != NULL)
+        return "waiting";
+    return coir__has_begun(task) ? "ready" : "new";
+}
+
+size_t coir__stack_used(const struct coir__runtime *rt, const struct coir__task *task) {
+    const char *const top = (const char *)task->shadow.low + task->shadow.size_bytes;
+    const char *const sp = coir__is_suspended(rt, task) ? (const char *)task->context.sp
+                                                        : (const char *)__builtin_frame_address(0);
+    return (size_t)(top - sp);
+}
+
+/* ---- Listing ---- */
+
+static const coir_dump_options defaults;
+
+static bool wants_groups(const coir_dump_options *options) {
+    if (options->grouping == COIR_GROUPING_DEFAULT)
+        return options->format == COIR_DUMP_TEXT;
+    return options->grouping == COIR_GROUPING_ALIKE;
+}
+
+static void list(void *arg) {
+    struct coir__listing *const listing = arg;
+    struct coir__inspector *const inspector = listing->rt->inspector;
+    listing->groups =
+        (struct coir__groups){.now = listing->now, .with_frames = !listing->options->no_backtraces};
+    coir__names_open(&listing->names);
+    if (inspector != NULL)
+        inspector->names = &listing->names;
+    if (wants_groups(listing->options))
+        coir__groups_find(&listing->groups, listing->rt);
+    if (listing->options->format == COIR_DUMP_JSON)
+        coir__listing_json(listing);
     else
-        (void)fputs("ready", out);
-    if (task->due == COIR_CUT)
-        (void)fputs(", cancelled", out);
-    (void)fputc('\n', out);
+        coir__listing_text(listing);
+    if (inspector != NULL)
+        inspector->names = NULL;
+    coir__groups_free(&listing->groups);
+    coir__names_close(&listing->names);
+    (void)fflush(listing->out);
 }
 
-static void print_scope(const coir_scope *scope, int depth, FILE *out) {
-    print_indent(out, depth);
-    char label[128];
-    (void)fprintf(out, "%s: %zu %s%s%s\n", coir__scope_label(scope, label, sizeof label),
-                  scope->coir__live, scope->coir__live == 1 ? "task" : "tasks",
-                  scope->coir__cancelled ? ", cancelled" : "",
-                  scope->coir__shield ? ", shielded" : "");
+static int dump(struct coir__runtime *rt, FILE *out, const coir_dump_options *options,
+                const void *from) {
+    struct coir__listing listing = {
+        .rt = rt, .out = out, .options = options, .from = from, .now = coir__clock(rt)};
+    coir__aside(rt, list, &listing);
+    return (int)coir__alive(rt);
 }
 
 int coir__dump(struct coir__runtime *rt, FILE *out) {
-    int count = 0;
-    struct coir__place place = coir__tree_root(rt);
-    print_scope(place.scope, 1, out);
-    while (coir__tree_next(&place)) {
-        if (place.scope != NULL) {
-            print_scope(place.scope, place.depth + 1, out);
-        } else {
-            print_task(rt, place.task, place.depth + 1, out);
-            count++;
-        }
-    }
-    (void)fflush(out);
-    return count;
+    return dump(rt, out, &defaults, NULL);
+}
+
+int coir_dump_with(FILE *out, const coir_dump_options *options) {
+    struct coir__runtime *const rt = coir__rt;
+    if (rt == NULL)
+        return coir__outside();
+    if (out == NULL)
+        return -EINVAL;
+    if (options == NULL)
+        options = &defaults;
+    if ((unsigned)options->format > COIR_DUMP_JSON ||
+        (unsigned)options->grouping > COIR_GROUPING_NONE)
+        return -EINVAL;
+    const uintptr_t from = coir__return_address((uintptr_t)__builtin_return_address(0));
+    return dump(rt, out, options, (const void *)from);
 }
 
 int coir_dump(FILE *out) {
-    if (coir__rt == NULL)
-        return coir__outside();
-    return out != NULL ? coir__dump(coir__rt, out) : -EINVAL;
+    return coir_dump_with(out, NULL);
 }
+
+/* ---- The use of stacks ---- */
 
 /* How far below the top the stack has been touched: the deepest page in memory, and within it the
  * deepest word that is not zero. */
@@ -91,13 +145,10 @@ int coir_task_stack(coir_task task, coir_stack_use *out) {
     if (rc == -ESRCH || coir_task_done(task))
         return -ESRCH;
     const struct coir__task *const found = ((struct coir__record *)task.coir__record)->task;
-    const char *const top = (const char *)found->shadow.low + found->shadow.size_bytes;
-    const char *const sp = found == rt->current ? (const char *)__builtin_frame_address(0)
-                                                : (const char *)found->context.sp;
     sanitizer_look_away();
     const size_t deepest = high_water(found, rt->stacks.page_size);
     sanitizer_look_again();
-    const size_t now = (size_t)(top - sp);
+    const size_t now = coir__stack_used(rt, found);
     *out = (coir_stack_use){
         .size = found->shadow.size_bytes,
         .now = now,

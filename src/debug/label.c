@@ -16,7 +16,7 @@ static void look_up(coir_fn fn, struct coir__symbol *out) {
     coir__symbols_close(&symbols);
 }
 
-static void say_function(struct coir__text *text, const struct coir__symbol *symbol) {
+static void say_function(struct coir__words *text, const struct coir__symbol *symbol) {
     if (symbol->function[0] != '\0')
         coir__say(text, "%s", symbol->function);
     else /* what addr2line and gdb take */
@@ -24,7 +24,7 @@ static void say_function(struct coir__text *text, const struct coir__symbol *sym
 }
 
 const char *coir__function_label(coir_fn fn, char *out, size_t size_bytes) {
-    struct coir__text text = {.out = out, .size_bytes = size_bytes};
+    struct coir__words text = {.out = out, .size_bytes = size_bytes};
     struct coir__symbol symbol;
     look_up(fn, &symbol);
     say_function(&text, &symbol);
@@ -32,7 +32,7 @@ const char *coir__function_label(coir_fn fn, char *out, size_t size_bytes) {
 }
 
 const char *coir__task_label(const struct coir__task *task, char *out, size_t size_bytes) {
-    struct coir__text text = {.out = out, .size_bytes = size_bytes};
+    struct coir__words text = {.out = out, .size_bytes = size_bytes};
     struct coir__symbol symbol;
     if (task->name[0] != '\0') {
         coir__say(&text, "task '%s'", task->name);
@@ -50,7 +50,7 @@ const char *coir__task_label(const struct coir__task *task, char *out, size_t si
 }
 
 const char *coir__scope_label(const coir_scope *scope, char *out, size_t size_bytes) {
-    struct coir__text text = {.out = out, .size_bytes = size_bytes};
+    struct coir__words text = {.out = out, .size_bytes = size_bytes};
     if (scope->coir__name != NULL)
         coir__say(&text, "scope '%s'", scope->coir__name);
     else

@@ -49,7 +49,7 @@ static bool grow(struct coir__names *names) {
 static void look_up(struct coir__names *names, const void *pc, struct coir__name *out) {
     out->pc = pc;
     coir__symbol_at(&names->symbols, pc, &out->symbol);
-    out->file = coir__line_at(&names->lines, pc, &out->symbol, &out->line);
+    out->line_count = coir__lines_at(&names->lines, pc, &out->symbol, out->lines);
 }
 
 const struct coir__name *coir__name_of(struct coir__names *names, const void *pc) {

@@ -8,8 +8,8 @@ struct coir__name {
     const void *pc;
     struct coir__name *next; /* in the order of the look-ups */
     struct coir__symbol symbol;
-    const char *file; /* of the source, NULL if it is not known; libdw's */
-    int line;
+    struct coir__line lines[COIR_LINES_MAX];
+    size_t line_count;
 };
 
 struct coir__names {

@@ -14,13 +14,20 @@ static bool go_to(struct coir__place *place, struct coir__task *task, coir_scope
 }
 
 bool coir__tree_next(struct coir__place *place) {
+    struct coir__task *const task = place->task;
+    coir_scope *const scope = place->scope;
+    if (scope == NULL && task->outermost != NULL)
+        return go_to(place, NULL, task->outermost, place->depth + 1);
+    if (scope != NULL && !list_empty(&scope->coir__children))
+        return go_to(place, coir__child_after(scope, &scope->coir__children), NULL,
+                     place->depth + 1);
+    return coir__tree_past(place);
+}
+
+bool coir__tree_past(struct coir__place *place) {
     struct coir__task *task = place->task;
     coir_scope *scope = place->scope;
     int depth = place->depth;
-    if (scope == NULL && task->outermost != NULL)
-        return go_to(place, NULL, task->outermost, depth + 1);
-    if (scope != NULL && !list_empty(&scope->coir__children))
-        return go_to(place, coir__child_after(scope, &scope->coir__children), NULL, depth + 1);
     for (;;) {
         if (scope != NULL && scope->coir__inner != NULL)
             return go_to(place, NULL, scope->coir__inner, depth + 1);

@@ -20,6 +20,9 @@ coir__inline struct coir__place coir__tree_root(struct coir__runtime *rt) {
 /* Goes on to the next place, outer ones before those inside them. False at the end. */
 bool coir__tree_next(struct coir__place *place);
 
+/* The same, but leaves out what is inside the task where it stands. */
+bool coir__tree_past(struct coir__place *place);
+
 /* The child of the scope that comes after the link, which is another child's or the scope's own;
  * NULL if there is none. */
 struct coir__task *coir__child_after(const coir_scope *scope, const struct coir__link *link);

@@ -63,12 +63,12 @@ bool coir__wait_on_fd(const coir_waiter *wait) {
 
 /* ---- In words ---- */
 
-static void tell_task(struct coir__text *text, const struct coir__task *task) {
+static void tell_task(struct coir__words *text, const struct coir__task *task) {
     char label[128];
     coir__say(text, "%s", coir__task_label(task, label, sizeof label));
 }
 
-static void tell_handle(struct coir__text *text, coir_task handle) {
+static void tell_handle(struct coir__words *text, coir_task handle) {
     const struct coir__record *const record = coir__record_find(handle);
     if (record != NULL && record->task != NULL)
         tell_task(text, record->task);
@@ -76,7 +76,7 @@ static void tell_handle(struct coir__text *text, coir_task handle) {
         coir__say(text, "a task that has ended");
 }
 
-static void tell_scope(struct coir__text *text, const coir_waiter *wait) {
+static void tell_scope(struct coir__words *text, const coir_waiter *wait) {
     char label[128];
     static const char of[] = "scope";
     const size_t words = strlen(wait->what) - (sizeof of - 1); /* they end in "scope" */
@@ -85,7 +85,7 @@ static void tell_scope(struct coir__text *text, const coir_waiter *wait) {
 }
 
 /* Who has what is waited for. */
-static void tell_lock(struct coir__text *text, const coir_waiter *wait) {
+static void tell_lock(struct coir__words *text, const coir_waiter *wait) {
     const struct coir__task *const holder = coir__wait_holder(wait);
     coir__say(text, "%s %p", wait->what, wait->object);
     if (holder != NULL) {
@@ -99,7 +99,7 @@ static void tell_lock(struct coir__text *text, const coir_waiter *wait) {
     }
 }
 
-static void tell_condition(struct coir__text *text, const coir_waiter *wait) {
+static void tell_condition(struct coir__words *text, const coir_waiter *wait) {
     const struct coir__lock *const lock = ((const struct coir__sleeper *)(const void *)wait)->lock;
     coir__say(text, "condition %p of mutex %p", wait->object, (const void *)lock);
     if (coir__lock_held(lock)) {
@@ -108,12 +108,12 @@ static void tell_condition(struct coir__text *text, const coir_waiter *wait) {
     }
 }
 
-static void tell_join(struct coir__text *text, const coir_waiter *wait) {
+static void tell_join(struct coir__words *text, const coir_waiter *wait) {
     coir__say(text, "join of ");
     tell_task(text, wait->object);
 }
 
-static void tell_ends(struct coir__text *text, const coir_waiter *wait) {
+static void tell_ends(struct coir__words *text, const coir_waiter *wait) {
     const coir_task *const tasks = wait->object;
     coir__say(text, "ends among %ld %s: ", wait->number, wait->number == 1 ? "task" : "tasks");
     for (long i = 0; i < wait->number && i < NAMED_MAX; i++) {
@@ -123,7 +123,7 @@ static void tell_ends(struct coir__text *text, const coir_waiter *wait) {
     coir__say(text, wait->number > NAMED_MAX ? ", ..." : "");
 }
 
-static void tell_channel(struct coir__text *text, const coir_waiter *wait) {
+static void tell_channel(struct coir__words *text, const coir_waiter *wait) {
     const coir_channel *const channel = wait->object;
     coir__say(text, "%s %p", wait->what, wait->object);
     if (is(wait, coir__what_items))
@@ -134,19 +134,19 @@ static void tell_channel(struct coir__text *text, const coir_waiter *wait) {
         coir__say(text, " (without a buffer)");
 }
 
-static void tell_limiter(struct coir__text *text, const coir_waiter *wait) {
+static void tell_limiter(struct coir__words *text, const coir_waiter *wait) {
     const coir_limiter *const limiter = wait->object;
     coir__say(text, "limiter %p (%zu of %zu permits held)", wait->object, limiter->coir__held,
               limiter->coir__limit);
 }
 
-static void tell_barrier(struct coir__text *text, const coir_waiter *wait) {
+static void tell_barrier(struct coir__words *text, const coir_waiter *wait) {
     const coir_barrier *const barrier = wait->object;
     coir__say(text, "barrier %p (%d of %d are there)", wait->object, barrier->coir__waiting,
               barrier->coir__parties);
 }
 
-static void tell_sleep(struct coir__text *text, const coir_waiter *wait) {
+static void tell_sleep(struct coir__words *text, const coir_waiter *wait) {
     const coir_time left = (coir_time)wait->number - coir__clock(coir__rt);
     if (wait->number == COIR_NEVER) {
         coir__say(text, "sleep for ever");
@@ -159,38 +159,44 @@ static void tell_sleep(struct coir__text *text, const coir_waiter *wait) {
     }
 }
 
-static void tell_offload(struct coir__text *text, const coir_waiter *wait) {
+static void tell_offload(struct coir__words *text, const coir_waiter *wait) {
     char label[128];
     coir__say(text, "offloaded call of '%s'",
               coir__function_label((coir_fn)(uintptr_t)wait->object, label, sizeof label));
 }
 
-static void tell_lookup(struct coir__text *text, const coir_waiter *wait) {
+static void tell_lookup(struct coir__words *text, const coir_waiter *wait) {
     coir__say(text, "look-up of '%s'", (const char *)wait->object);
 }
 
-/* "127.0.0.1:8080 → 127.0.0.1:51234", or the path of what is no socket. */
-static void tell_ends_of_fd(struct coir__text *text, int fd) {
-    struct coir__address own = {.size = sizeof own.as}, peer = {.size = sizeof peer.as};
-    char address[COIR_ADDRESS_SIZE];
-    if (sys_own_address(fd, &own.as.any, &own.size) < 0) {
-        const int length = sys_path_of(fd, address, sizeof address);
-        coir__say(text, length > 0 ? ", %.*s" : "", length, address);
-        return;
-    }
-    if (coir__address_format(&own, address, sizeof address) == 0 && address[0] != '\0')
-        coir__say(text, ", %s", address);
-    if (sys_peer_address(fd, &peer.as.any, &peer.size) == 0 &&
-        coir__address_format(&peer, address, sizeof address) == 0 && address[0] != '\0')
-        coir__say(text, " → %s", address);
+typedef int ask_address(int fd, struct sockaddr *out, socklen_t *size);
+
+/* An address of a socket, with words before it, unless it has none. */
+static void tell_address(struct coir__words *text, const char *before, ask_address *ask, int fd) {
+    struct coir__address address = {.size = sizeof address.as};
+    char words[COIR_ADDRESS_SIZE];
+    if (ask(fd, &address.as.any, &address.size) == 0 &&
+        coir__address_format(&address, words, sizeof words) == 0 && strcmp(words, "unix:") != 0)
+        coir__say(text, "%s%s", before, words);
 }
 
-static void tell_fd(struct coir__text *text, const coir_waiter *wait) {
+/* ", 127.0.0.1:8080 → 127.0.0.1:51234", or what else the system calls it. */
+static void tell_ends_of_fd(struct coir__words *text, int fd) {
+    char path[COIR_ADDRESS_SIZE];
+    const size_t before = text->length;
+    tell_address(text, ", ", sys_own_address, fd);
+    tell_address(text, text->length > before ? " → " : ", → ", sys_peer_address, fd);
+    const int length = text->length > before ? 0 : sys_path_of(fd, path, sizeof path);
+    if (length > 0)
+        coir__say(text, ", %.*s", length, path);
+}
+
+static void tell_fd(struct coir__words *text, const coir_waiter *wait) {
     coir__say(text, "%s %ld", wait->what, wait->number);
     tell_ends_of_fd(text, (int)wait->number);
 }
 
-static void tell_case(struct coir__text *text, const coir_case *it) {
+static void tell_case(struct coir__words *text, const coir_case *it) {
     switch (it->kind) {
     case COIR_CASE_SEND:
         coir__say(text, "send to channel %p", (const void *)it->channel);
@@ -211,7 +217,7 @@ static void tell_case(struct coir__text *text, const coir_case *it) {
     }
 }
 
-static void tell_select(struct coir__text *text, const coir_waiter *wait) {
+static void tell_select(struct coir__words *text, const coir_waiter *wait) {
     const coir_case *const cases = wait->object;
     coir__say(text, "select over %ld %s: ", wait->number, wait->number == 1 ? "case" : "cases");
     for (long i = 0; i < wait->number && i < NAMED_MAX; i++) {
@@ -222,7 +228,7 @@ static void tell_select(struct coir__text *text, const coir_waiter *wait) {
 }
 
 /* All else: extensions' waits too. */
-static void tell_other(struct coir__text *text, const coir_waiter *wait) {
+static void tell_other(struct coir__words *text, const coir_waiter *wait) {
     coir__say(text, "%s", wait->what != NULL ? wait->what : "something");
     if (wait->numbered)
         coir__say(text, " %ld", wait->number);
@@ -232,7 +238,7 @@ static void tell_other(struct coir__text *text, const coir_waiter *wait) {
 
 static const struct kind {
     const char *what;
-    void (*tell)(struct coir__text *text, const coir_waiter *wait);
+    void (*tell)(struct coir__words *text, const coir_waiter *wait);
 } kinds[] = {
     {coir__what_mutex, tell_lock},          {coir__what_read, tell_lock},
     {coir__what_write, tell_lock},          {coir__what_once, tell_lock},
@@ -247,7 +253,7 @@ static const struct kind {
 };
 
 const char *coir__wait_text(const coir_waiter *wait, char *out, size_t size_bytes) {
-    struct coir__text text = {.out = out, .size_bytes = size_bytes};
+    struct coir__words text = {.out = out, .size_bytes = size_bytes};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (is(wait, kinds[i].what)) {
             kinds[i].tell(&text, wait);

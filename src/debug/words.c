@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void coir__say(struct coir__text *text, const char *format, ...) {
+void coir__say(struct coir__words *text, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     const size_t room = text->size_bytes - text->length;
@@ -19,7 +19,7 @@ void coir__say(struct coir__text *text, const char *format, ...) {
     }
 }
 
-void coir__say_duration(struct coir__text *text, int64_t nanoseconds) {
+void coir__say_duration(struct coir__words *text, int64_t nanoseconds) {
     static const struct unit {
         int64_t size; /* in nanoseconds */
         const char *name;
@@ -47,7 +47,7 @@ void coir__say_duration(struct coir__text *text, int64_t nanoseconds) {
         coir__say(text, "%lld %s", (long long)whole, units[i].name);
 }
 
-void coir__say_count(struct coir__text *text, uint64_t count) {
+void coir__say_count(struct coir__words *text, uint64_t count) {
     uint64_t unit = 1;
     while (count / unit >= 1000)
         unit *= 1000;

@@ -367,7 +367,7 @@ Test(core_runtime, a_swallowed_deadlock_is_still_reported_once) {
     const int rc = run_task(swallow_the_deadlock, NULL);
     const char *const listing = captured_stderr();
     check_rc(rc, -EDEADLK);
-    check_int(occurrences(listing, "deadlock"), 1);
+    check_int(occurrences(listing, "coir: deadlock"), 1);
 }
 
 struct pair {
