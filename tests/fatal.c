@@ -85,7 +85,7 @@ Test(fatal, the_overflow_of_a_program_that_wants_its_signals_left_alone) {
     const program_result *const result =
         run_program((const char *const[]){"tests/fatal/stack_overflow", "left", NULL});
     check(WIFSIGNALED(result->status) && WTERMSIG(result->status) == SIGSEGV);
-    check_str(result->err, "");
+    check(strstr(result->err, "coir: ") == NULL); /* an emulator may have something to say */
 }
 
 Test(fatal, the_stack_overflow_of_a_task_without_a_guard) {
@@ -163,7 +163,7 @@ static void check_silent(const char *way) {
     skip_with_sanitizer();
     const program_result *const result = crash(way);
     check(WIFSIGNALED(result->status) && WTERMSIG(result->status) == SIGSEGV);
-    check_str(result->err, "");
+    check(strstr(result->err, "coir: ") == NULL); /* an emulator may have something to say */
 }
 
 Test(fatal, a_crash_with_signals_left_alone) {
@@ -223,7 +223,8 @@ Test(fatal, a_handler_from_later_takes_precedence) {
     skip_with_sanitizer();
     const program_result *const result = crash("after");
     check(WIFSIGNALED(result->status) && WTERMSIG(result->status) == SIGSEGV);
-    check_str(result->err, "mine: default next\n");
+    check_contains(result->err, "mine: default next\n");
+    check(strstr(result->err, "coir: ") == NULL);
 }
 
 Test(fatal, a_handler_from_later_may_hand_on) {
