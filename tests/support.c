@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -251,12 +252,63 @@ coir_time real_now(void) {
     return COIR_SEC((coir_time)now.tv_sec) + (coir_time)now.tv_nsec;
 }
 
+/* ---- Taking the address space away ---- */
+
+#define TAKEN_MAX ((size_t)64 << 30)     /* an emulator may have no end of it, and takes its time */
+#define SMALLEST_PIECE ((size_t)1 << 20) /* what is left it needs for itself: it dies of none */
+
+static struct {
+    void *at;
+    size_t size_bytes;
+} taken[1024];
+static size_t taken_count, taken_bytes;
+
+static void *reserve(size_t size_bytes) {
+    void *const at =
+        mmap(NULL, size_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return at != MAP_FAILED ? at : NULL;
+}
+
+/* Takes one more piece of that size. False: there is none, or no end. */
+static bool take_piece(size_t size_bytes) {
+    if (taken_count == COUNT_OF(taken) || taken_bytes > TAKEN_MAX)
+        return false;
+    void *const at = reserve(size_bytes);
+    if (at == NULL)
+        return false;
+    taken[taken_count].at = at;
+    taken[taken_count++].size_bytes = size_bytes;
+    taken_bytes += size_bytes;
+    return true;
+}
+
+bool take_address_space(size_t left_bytes) {
+    void *const left = reserve(left_bytes);
+    for (size_t size = (size_t)1 << 30; size >= SMALLEST_PIECE; size /= 2)
+        while (take_piece(size))
+            ;
+    if (left != NULL)
+        munmap(left, left_bytes);
+    return taken_count < COUNT_OF(taken) && taken_bytes <= TAKEN_MAX;
+}
+
+static void give_address_space_back(void) {
+    taken_bytes = 0;
+    while (taken_count > 0) {
+        taken_count--;
+        munmap(taken[taken_count].at, taken[taken_count].size_bytes);
+    }
+}
+
 int without_memory(coir_fn fn, void *arg) {
     struct rlimit before;
     cr_assert(getrlimit(RLIMIT_AS, &before) == 0);
     cr_assert(setrlimit(RLIMIT_AS, &(struct rlimit){1 << 20, before.rlim_max}) == 0);
-    const int rc = fn(arg);
+    const bool gone = take_address_space(4 << 20);
+    const int rc = gone ? fn(arg) : 0;
+    give_address_space_back();
     cr_assert(setrlimit(RLIMIT_AS, &before) == 0);
+    cr_assert(gone, "RLIMIT_AS does nothing here; under qemu-user say `ulimit -v 32000000` before");
     return rc;
 }
 

@@ -156,6 +156,9 @@ size_t scaled(size_t n);
 /* Runs fn(arg) with no more address space to be had, and returns what it returned. In a
  * TASK_TEST_BARE: a sanitizer or Valgrind needs some for itself. */
 int without_memory(coir_fn fn, void *arg);
+/* Takes all address space but that much, for good, where RLIMIT_AS does not do it: qemu-user says
+ * yes to that and does nothing. False if there is no end to it: more than 64 GiB. */
+bool take_address_space(size_t left_bytes);
 bool on_valgrind(void);
 bool with_sanitizer(void);
 /* Ends the test as skipped, and says why. */

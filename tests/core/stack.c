@@ -311,8 +311,10 @@ static int exhaust_the_address_space(UNUSED void *arg) {
 }
 
 static int run_in_little_space(UNUSED void *arg) {
-    const rlim_t space = address_space() + ((rlim_t)256 << 20);
-    if (setrlimit(RLIMIT_AS, &(const struct rlimit){space, space}) != 0)
+    const size_t little = (size_t)256 << 20;
+    const rlim_t space = address_space() + 2 * little;
+    if (setrlimit(RLIMIT_AS, &(const struct rlimit){space, space}) != 0 ||
+        !take_address_space(little))
         return 10;
     const int rc = coir_run(exhaust_the_address_space, NULL);
     return rc < 0 ? 11 : rc;

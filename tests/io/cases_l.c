@@ -138,13 +138,13 @@ static int return_two(UNUSED void *arg) {
     return 2;
 }
 
+static int offload_two(UNUSED void *arg) {
+    return coir_offload(return_two, NULL);
+}
+
 /* With next to no address space left there is no room for a thread's stack. */
 static int no_thread_to_be_had(UNUSED void *arg) {
-    struct rlimit before;
-    check_int(getrlimit(RLIMIT_AS, &before), 0);
-    check_int(setrlimit(RLIMIT_AS, &(struct rlimit){1 << 20, before.rlim_max}), 0);
-    const int rc = coir_offload(return_two, NULL);
-    check_int(setrlimit(RLIMIT_AS, &before), 0);
+    const int rc = without_memory(offload_two, NULL);
     check(rc == -EAGAIN || rc == -ENOMEM);
     check_int(stats().offload_jobs, 0);
     check_int(stats().offload_threads, 0);
