@@ -17,7 +17,7 @@ struct coir_scope;
 typedef struct coir_options {
     /* Bytes of stack for a task that does not ask for its own size: 16 KiB to 1 GiB. Rounded up so
      * that stack, guard and bookkeeping make a power of two. Default: 110 KiB (a slot of 128 KiB,
-     * of which a task that uses little takes one page). */
+     * on aarch64, whose guards are larger, of 256; a task that uses little takes one page of it). */
     size_t stack_size_bytes;
     /* How many unused stacks are kept ready with their memory; more are handed back to the system
      * when the runtime is idle. Default 4,096. */
