@@ -177,13 +177,16 @@ static const struct coir__task *block_of(coir_task task) {
 }
 
 static size_t frames_by_libunwind(const struct coir__task *task, void **pcs) {
-    unw_context_t context;
+    union {
+        ucontext_t registers;
+        unw_context_t context; /* on aarch64 the beginning of the former */
+    } at;
     unw_cursor_t cursor;
     unw_word_t pc;
     size_t count = 0;
-    memset(&context, 0, sizeof context);
-    coir__registers_describe(task->context.sp, (void *)&context);
-    check_int(unw_init_local(&cursor, &context), 0);
+    memset(&at, 0, sizeof at);
+    coir__registers_describe(task->context.sp, &at.registers);
+    check_int(unw_init_local(&cursor, &at.context), 0);
     do {
         check_int(unw_get_reg(&cursor, UNW_REG_IP, &pc), 0);
         pcs[count++] = (void *)pc;
