@@ -8,6 +8,9 @@
 ## make demo         builds and runs examples/scrape; needs make and a C compiler only
 ## make check        builds and runs the tests; installs what they need, if it may
 ##                   (FILTER='scope/*' runs some of them, JOBS=4 so many at a time)
+## make check-aarch64
+##                   the same for aarch64 on any machine: cross-built, run by qemu-user (needs
+##                   Debian's gcc-aarch64-linux-gnu and qemu-user-static)
 ## make sim          runs random programs on a simulated system, one a seed, and checks the laws;
 ##                   (SEEDS=100000 as many, FIRST=1 from there; COIR_SIM=seed:7 that one)
 ## make examples     the programs of examples/
@@ -27,7 +30,8 @@
 ## Each takes CC=clang, CFLAGS=-O3, LDFLAGS=, SAN=address,undefined or SAN=thread, DEBUG=1
 ## (assertions, no optimisation), POLLER=epoll, kqueue or poll (a file of src/poll, where the system
 ## has it), WERROR=1 (warnings are errors), V=1 (shows the commands).
-## RUNNER=plain runs the tests without Criterion, as SAN=thread does by itself.
+## RUNNER=plain runs the tests without Criterion, as SAN=thread does by itself. SYSROOT=folder is
+## where a cross compiler finds headers and libraries.
 
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
@@ -93,7 +97,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
 MACHINE  := -std=gnu11 -D_GNU_SOURCE -pthread -fvisibility=hidden -fno-omit-frame-pointer \
             $(PROBES) $(call accepted,-fno-tree-slp-vectorize) \
             $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) $(if $(DEBUG),-DCOIR_DEBUG=1) \
-            $(TOLD) $(POLLER_CFLAGS)
+            $(addprefix --sysroot=,$(SYSROOT)) $(TOLD) $(POLLER_CFLAGS)
 EXTRA    :=
 COMPILE   = $(CC) $(MACHINE) $(WARNINGS) $(INCLUDES) $(EXTRA) $(CPPFLAGS) $(CFLAGS) \
             -MMD -MP -MF $@.d -c -o $@ $<
@@ -274,8 +278,11 @@ check: tests
 	$(if $(filter plain,$(RUNNER)),echo "  RUNNER=plain: not by Criterion but by tests/plain")
 	sh tools/check.sh $(CHECK) -j$(JOBS) --filter '$(FILTER)'
 
+check-aarch64:
+	MAKE='$(MAKE)' sh tools/aarch64.sh check
+
 deps:
-	CC='$(CC)' RUNNER='$(RUNNER)' sh tools/deps.sh
+	CC='$(CC) $(addprefix --sysroot=,$(SYSROOT))' RUNNER='$(RUNNER)' sh tools/deps.sh
 
 # ---- Keeping it clean ----
 
@@ -298,8 +305,9 @@ tidy = printf '%s\n' $(1) | xargs -P $(JOBS) -I FILE clang-tidy --quiet $(2) FIL
            -DCOIR_BUILD_DIR='""' -DCOIR_SOURCE_DIR='""' $(POLLER_CFLAGS) \
            $(INCLUDES) -Itests
 
+# What was downloaded to test with (build/fetched) stays, so that no network is needed again.
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(filter-out build/fetched,$(wildcard $(BUILD)/*))
 
 help:
 	sed -n 's/^## \{0,1\}//p' Makefile
@@ -345,8 +353,8 @@ $(BUILD)/flags $(BUILD)/sources $(BUILD)/test-sources: FORCE
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all examples demo benches bench bench-quick bench-deps check-perf tests check sim deps format \
-        lint clean help install uninstall
+.PHONY: FORCE all examples demo benches bench bench-quick bench-deps check-perf tests check sim deps \
+        check-aarch64 format lint clean help install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 $(V).SILENT:

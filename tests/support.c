@@ -346,6 +346,10 @@ bool with_sanitizer(void) {
     return SANITIZED;
 }
 
+bool emulated(void) {
+    return getenv("COIR_EMULATED") != NULL;
+}
+
 size_t scaled(size_t n) {
     return on_valgrind() || with_sanitizer() ? (n + 49) / 50 : n;
 }

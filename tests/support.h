@@ -161,6 +161,9 @@ int without_memory(coir_fn fn, void *arg);
 bool take_address_space(size_t left_bytes);
 bool on_valgrind(void);
 bool with_sanitizer(void);
+/* Run by an emulator of programs, as COIR_EMULATED in the environment says (tools/aarch64.sh): what
+ * the system shows of this process from outside is the emulator. */
+bool emulated(void);
 /* Ends the test as skipped, and says why. */
 void skip_test(const char *reason);
 

@@ -38,6 +38,8 @@ static struct subject subject;
 static void begin(const char *how) {
     if (on_valgrind())
         skip_test("Valgrind would run gdb too");
+    if (emulated())
+        skip_test("gdb would see the emulator");
     need_program("gdb");
     const program_result *const result = run_program((const char *const[]){
         "/usr/bin/env", "gdb", "-nx", "-batch", "-ex", "python print('it', 'has')", NULL});
