@@ -17,7 +17,7 @@ make=${MAKE:-make}
 case $(uname -m) in aarch64 | arm64) exec $make "$@" ;; esac
 
 compiler=aarch64-linux-gnu-gcc
-packages='libc6-dev libcriterion-dev libunwind-dev'
+packages='libc6-dev libcriterion-dev libdw1 libunwind-dev'
 fetched=$PWD/build/fetched
 sysroot=$fetched/aarch64
 formats=/proc/sys/fs/binfmt_misc
