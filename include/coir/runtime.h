@@ -32,6 +32,10 @@ typedef struct coir_options {
      * that was installed before the run. One runtime in a process may ask for this at a time. With
      * it, a program in which all tasks wait is not deadlocked: a signal can still wake it. */
     bool cancel_on_signals;
+    /* SIGQUIT (control and backslash at a terminal) writes what coir_dump writes to stderr, between
+     * two turns, and the program goes on. If a task is running, which one and where is written at
+     * once, so that one that never waits can be found. At most 64 runtimes of a process. */
+    bool dump_on_sigquit;
     /* Signals that end a program (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT) are otherwise
      * handled while the runtime runs: what they do to a task is said on stderr, with the task's
      * name and frames, a stack overflow with what to do about it. Then the handler that was

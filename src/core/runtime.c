@@ -25,6 +25,7 @@ static void after_fork(void) {
     in_forked_child |= coir__rt != NULL;
     coir__rt = NULL;
     coir__signals_forked();
+    coir__quit_forked();
     coir__fault_forked();
     coir__layout_forked();
 }
@@ -179,11 +180,14 @@ int coir_run_with(coir_fn fn, void *arg, const coir_options *options) {
     coir__layout_list(rt);
     if (options->cancel_on_signals)
         rc = coir__signals_take(rt);
+    if (rc == 0 && options->dump_on_sigquit)
+        rc = coir__quit_take(rt);
     if (rc == 0) {
         coir__fault_init(rt);
         rc = run(rt);
         coir__fault_fini(rt);
     }
+    coir__quit_release(rt);
     coir__signals_release(rt);
     coir__layout_unlist(rt);
     coir__rt = NULL;

@@ -207,7 +207,7 @@ struct coir__runtime {
     size_t io_waiting;   /* tasks parked on descriptors */
     size_t offload_jobs; /* queued or running, whose end wakes a task */
     size_t descriptors;
-    _Atomic int signalled;     /* a signal that cancels has come */
+    _Atomic int signalled;     /* COIR_ASKED_..., by signals that have come */
     struct coir__link starved; /* accepts waiting for a descriptor to be closed */
     uint64_t switches, polls, scopes_left_open, cuts_ignored, accept_backoffs;
     struct coir__link listed; /* among all that run in the process, for tools */
@@ -215,6 +215,7 @@ struct coir__runtime {
 };
 
 #define COIR_GENERATION_BITS 44
+enum { COIR_ASKED_CANCEL = 1, COIR_ASKED_DUMP = 2 };
 
 enum coir__scope_state {
     COIR_SCOPE_FRESH = 0,
@@ -286,6 +287,10 @@ int coir__signals_take(struct coir__runtime *rt);
 void coir__signals_release(struct coir__runtime *rt);
 /* In the child of a fork, whichever thread forked: they are nobody's there. */
 void coir__signals_forked(void);
+/* The same for SIGQUIT, which asks for the listing (debug/quit.c). */
+int coir__quit_take(struct coir__runtime *rt);
+void coir__quit_release(struct coir__runtime *rt);
+void coir__quit_forked(void);
 void coir__fault_forked(void);
 
 /* What the options and the tracers of the system ask for (debug/hooks.c). */

@@ -144,10 +144,15 @@ static void end_turn(struct coir__runtime *rt, coir_time *last) {
 }
 
 static void take_signals(struct coir__runtime *rt) {
-    if (atomic_load_explicit(&rt->signalled, memory_order_relaxed) != 0) {
-        atomic_store_explicit(&rt->signalled, 0, memory_order_relaxed);
-        coir_scope_cancel(&rt->root);
+    if (likely(atomic_load_explicit(&rt->signalled, memory_order_relaxed) == 0))
+        return;
+    const int asked = atomic_exchange(&rt->signalled, 0);
+    if ((asked & COIR_ASKED_DUMP) != 0) {
+        coir__warn("SIGQUIT: the tasks of this runtime are");
+        (void)coir__dump(rt, stderr);
     }
+    if ((asked & COIR_ASKED_CANCEL) != 0)
+        coir_scope_cancel(&rt->root);
 }
 
 /* All tasks are parked and nothing can wake one: says so, and cuts them all, so that the run ends.

@@ -27,11 +27,12 @@ static void restore(void) {
 }
 
 static void handle(int number) {
+    (void)number;
     restore();
     atomic_fetch_add(&handling, 1);
     struct coir__runtime *const rt = atomic_load(&holder);
     if (rt != NULL) {
-        atomic_store(&rt->signalled, number);
+        atomic_fetch_or(&rt->signalled, COIR_ASKED_CANCEL);
         coir__poll_wake(&rt->poller);
     }
     atomic_fetch_sub(&handling, 1);
