@@ -1,15 +1,13 @@
 /* What all tests share; support.h says what each function is for. */
 #include "support.h"
 
-#include "base/sanitizer.h"
+#include "base/sys.h"
 #include "poll/poll.h"
 #if COIR_ASAN
 #include <sanitizer/lsan_interface.h>
 #endif
 
-#define UNW_LOCAL_ONLY
 #include <fcntl.h>
-#include <libunwind.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +16,12 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef TESTS_UNWIND /* 0: built without libunwind (make LIBUNWIND=no) */
+#define UNW_LOCAL_ONLY
+#include <libunwind.h>
+#define TESTS_UNWIND 1
+#endif
 
 #if defined(__has_include)
 #if __has_include(<valgrind/valgrind.h>)
@@ -107,10 +111,12 @@ static void check_descriptors(const bool before[DESCRIPTORS_LOOKED_AT]) {
 
 /* libunwind, which the library loads for backtraces, keeps a pipe from its first use on. */
 static void let_libunwind_begin(void) {
+#if TESTS_UNWIND
     unw_context_t context;
     unw_cursor_t cursor;
     (void)unw_getcontext(&context);
     (void)unw_init_local(&cursor, &context);
+#endif
 }
 
 /* libkqueue too keeps descriptors of its own, from the first queue on. */
@@ -247,9 +253,7 @@ size_t occurrences(const char *text, const char *part) {
 }
 
 coir_time real_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return COIR_SEC((coir_time)now.tv_sec) + (coir_time)now.tv_nsec;
+    return sys_clock();
 }
 
 /* ---- Taking the address space away ---- */

@@ -14,11 +14,16 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <coir.h>
 
 #ifndef COIR_DEBUG
 #define COIR_DEBUG 0
+#endif
+
+#ifndef RLIMIT_AS /* OpenBSD, which counts the same there */
+#define RLIMIT_AS RLIMIT_DATA
 #endif
 
 #define UNUSED __attribute__((unused))

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
-#include <ucontext.h>
 
 #include "arch/frame.h"
 #include "base/sanitizer.h"
@@ -37,6 +36,14 @@ static inline struct coir__registers coir__registers_interrupted(const ucontext_
     return (struct coir__registers){.pc = (uintptr_t)context->uc_mcontext.mc_gpregs.gp_elr,
                                     .sp = (uintptr_t)context->uc_mcontext.mc_gpregs.gp_sp,
                                     .fp = (uintptr_t)context->uc_mcontext.mc_gpregs.gp_x[29]};
+#elif defined(__NetBSD__)
+    const __greg_t *const saved = context->uc_mcontext.__gregs;
+    return (struct coir__registers){.pc = (uintptr_t)saved[_REG_PC],
+                                    .sp = (uintptr_t)saved[_REG_SP],
+                                    .fp = (uintptr_t)saved[_REG_FP]};
+#elif defined(__OpenBSD__)
+    return (struct coir__registers){
+        .pc = context->sc_elr, .sp = context->sc_sp, .fp = context->sc_x[29]};
 #else
     (void)context;
     return (struct coir__registers){.pc = 0};

@@ -5,7 +5,6 @@
 
 #include <signal.h>
 #include <stdint.h>
-#include <ucontext.h>
 
 #include "arch/frame.h"
 #include "base/sanitizer.h"
@@ -41,6 +40,15 @@ static inline struct coir__registers coir__registers_interrupted(const ucontext_
     return (struct coir__registers){.pc = (uintptr_t)context->uc_mcontext.mc_rip,
                                     .sp = (uintptr_t)context->uc_mcontext.mc_rsp,
                                     .fp = (uintptr_t)context->uc_mcontext.mc_rbp};
+#elif defined(__NetBSD__)
+    const __greg_t *const saved = context->uc_mcontext.__gregs;
+    return (struct coir__registers){.pc = (uintptr_t)saved[_REG_RIP],
+                                    .sp = (uintptr_t)saved[_REG_RSP],
+                                    .fp = (uintptr_t)saved[_REG_RBP]};
+#elif defined(__OpenBSD__)
+    return (struct coir__registers){.pc = (uintptr_t)context->sc_rip,
+                                    .sp = (uintptr_t)context->sc_rsp,
+                                    .fp = (uintptr_t)context->sc_rbp};
 #else
     (void)context;
     return (struct coir__registers){.pc = 0};

@@ -183,7 +183,7 @@ TASK_TEST_SEEDS(cases_h, H09_a_release_with_a_waiter_keeps_the_value_0) {
 }
 
 TASK_TEST(cases_h, H10_a_second_acquire_and_a_strangers_release_are_refused) {
-    int key;
+    int key = 0;
     coir_limiter limiter = {0};
     check_rc(coir_limiter_set_limit(&limiter, 2), 0);
     check_rc(coir_limiter_acquire(&limiter), 0);

@@ -312,7 +312,7 @@ static int exhaust_the_address_space(UNUSED void *arg) {
 
 static int run_in_little_space(UNUSED void *arg) {
     const size_t little = (size_t)256 << 20;
-    const rlim_t space = address_space() + 2 * little;
+    const rlim_t space = (rlim_t)(address_space() + 2 * little);
     if (setrlimit(RLIMIT_AS, &(const struct rlimit){space, space}) != 0 ||
         !take_address_space(little))
         return 10;

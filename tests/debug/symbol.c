@@ -29,8 +29,10 @@ Test(debug_symbol, a_static_function) {
 }
 
 Test(debug_symbol, an_exported_function_and_one_in_assembly) {
-    check_str(look_up((uintptr_t)coir_run).function, "coir_run");
-    check_str(look_up((uintptr_t)&coir__entry + COIR_ENTRY_PAD).function, "coir__entry");
+    const struct coir__symbol exported = look_up((uintptr_t)coir_run);
+    check_str(exported.function, "coir_run");
+    const struct coir__symbol assembly = look_up((uintptr_t)&coir__entry + COIR_ENTRY_PAD);
+    check_str(assembly.function, "coir__entry");
 }
 
 Test(debug_symbol, a_function_of_a_library) {

@@ -28,7 +28,9 @@ static off_t size_of(int fd) {
 /* So that the next read has to go to the disk. Where the file system has none, it does not. */
 static void forget_pages(int fd) {
     check_int(fsync(fd), 0);
+#ifdef POSIX_FADV_DONTNEED
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+#endif
 }
 
 /* Files take both clocks: a job on the pool stops the virtual one. */

@@ -118,7 +118,8 @@ static int explore_crash(UNUSED void *arg) {
 static bool crashes(const char *string) {
     if (string != NULL)
         check_int(setenv("COIR_SCHEDULE", string, 1), 0);
-    return WIFSIGNALED(run_forked(explore_crash, NULL));
+    const int status = run_forked(explore_crash, NULL);
+    return WIFSIGNALED(status);
 }
 
 Test(laws_explorer, a_failing_schedule_is_found_and_can_be_replayed) {

@@ -497,12 +497,12 @@ static int many[MANY / 2][2];
 static void want_descriptors(size_t count) {
     struct rlimit limit;
     check_int(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    if (limit.rlim_cur >= count)
+    if (limit.rlim_cur >= (rlim_t)count)
         return;
     char reason[128];
     snprintf(reason, sizeof reason, "it needs %zu descriptors; the hard limit (ulimit -Hn) is %llu",
              count, (unsigned long long)limit.rlim_max);
-    if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < count)
+    if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < (rlim_t)count)
         skip_test(reason);
     limit.rlim_cur = (rlim_t)count;
     check_int(setrlimit(RLIMIT_NOFILE, &limit), 0);

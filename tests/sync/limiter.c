@@ -64,7 +64,7 @@ TASK_TEST_SEEDS(sync_limiter, zeroed_memory_lets_nobody_in_until_the_limit_is_ra
 }
 
 Test(sync_limiter, outside_the_runtime_it_is_refused) {
-    int key;
+    int key = 0;
     coir_limiter limiter = made(2);
     check_rc(coir_limiter_acquire(&limiter), -EPERM);
     check_rc(coir_limiter_try_acquire(&limiter), -EPERM);
@@ -78,7 +78,7 @@ Test(sync_limiter, outside_the_runtime_it_is_refused) {
 }
 
 TASK_TEST(sync_limiter, nonsense_is_refused) {
-    int key;
+    int key = 0;
     coir_limiter limiter = made(2);
     check_rc(coir_limiter_set_limit(NULL, 1), -EINVAL);
     check_rc(coir_limiter_set_limit(&limiter, COIR_LIMITER_MAX + 1), -EINVAL);
@@ -103,7 +103,7 @@ static int release_anothers(void *limiter) {
 }
 
 TASK_TEST_SEEDS(sync_limiter, one_permit_each_and_only_the_holder_releases) {
-    int key;
+    int key = 0;
     coir_limiter limiter = made(3);
     COIR_SCOPE(s);
     check_rc(coir_limiter_release(&limiter), -EPERM);
@@ -130,7 +130,7 @@ static int release_key(void *arg) {
 }
 
 TASK_TEST_SEEDS(sync_limiter, another_task_may_release_for_a_key) {
-    int key;
+    int key = 0;
     coir_limiter limiter = made(1);
     struct visitor visitor = {.limiter = &limiter, .key = &key};
     COIR_SCOPE(s);
@@ -143,7 +143,7 @@ TASK_TEST_SEEDS(sync_limiter, another_task_may_release_for_a_key) {
 }
 
 TASK_TEST_SEEDS(sync_limiter, two_may_wait_for_one_key_but_one_gets_it) {
-    int key;
+    int key = 0;
     coir_limiter limiter = made(1);
     struct visitor visitors[] = {{.limiter = &limiter, .name = "a", .key = &key, .stay_ms = 1},
                                  {.limiter = &limiter, .name = "b", .key = &key},
@@ -292,7 +292,7 @@ TASK_TEST_SEEDS(sync_limiter, a_cancel_at_every_instant_loses_no_permit) {
 /* ---- Holders ---- */
 
 TASK_TEST(sync_limiter, the_holders_are_known) {
-    int key;
+    int key = 0;
     coir_holder holders[3] = {{.key = NULL}};
     coir_limiter limiter = made(4);
     check_rc(coir_limiter_acquire(&limiter), 0);
@@ -374,7 +374,7 @@ TASK_TEST_SEEDS(sync_limiter, a_holder_that_ends_has_lost_its_permit) {
 }
 
 TASK_TEST_SEEDS(sync_limiter, one_that_is_held_or_waited_for_is_not_destroyed) {
-    int key;
+    int key = 0;
     coir_limiter limiter = made(1);
     struct visitor visitor = {.limiter = &limiter, .name = "a"};
     COIR_SCOPE(s);
