@@ -30,8 +30,9 @@
 ## Each takes CC=clang, CFLAGS=-O3, LDFLAGS=, SAN=address,undefined or SAN=thread, DEBUG=1
 ## (assertions, no optimisation), POLLER=epoll, kqueue or poll (a file of src/poll, where the system
 ## has it), WERROR=1 (warnings are errors), V=1 (shows the commands).
-## RUNNER=plain runs the tests without Criterion, as SAN=thread does by itself. SYSROOT=folder is
-## where a cross compiler finds headers and libraries.
+## RUNNER=plain runs the tests without Criterion, as SAN=thread does by itself; LIBUNWIND=no without
+## libunwind, and those that need it. SYSROOT=folder is where a cross compiler finds headers and
+## libraries.
 
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
@@ -59,6 +60,7 @@ LIBKQUEUE      := $(and $(LINUX),$(filter kqueue,$(POLLER)))
 # Criterion dies under ThreadSanitizer. tests/plain stands in for it there, and where there is none.
 RUNNER_DEFAULT := $(if $(findstring thread,$(SAN)),plain,criterion)
 RUNNER         ?= $(RUNNER_DEFAULT)
+WITHOUT_UNWIND := $(filter no,$(LIBUNWIND))
 $(if $(filter criterion plain,$(RUNNER)),,$(error RUNNER=$(RUNNER): it is criterion or plain))
 
 # build/ for the system's own compiler, cc, without extras; build/clang-address+undefined and the
@@ -66,7 +68,8 @@ $(if $(filter criterion plain,$(RUNNER)),,$(error RUNNER=$(RUNNER): it is criter
 comma   := ,
 space   := $() $()
 VARIANT := $(filter-out cc,$(subst /,_,$(CC))) $(subst $(comma),+,$(SAN)) $(if $(DEBUG),debug) \
-           $(filter-out $(RUNNER_DEFAULT),$(RUNNER)) $(filter-out $(POLLER_DEFAULT),$(POLLER))
+           $(filter-out $(RUNNER_DEFAULT),$(RUNNER)) $(filter-out $(POLLER_DEFAULT),$(POLLER)) \
+           $(if $(WITHOUT_UNWIND),no-unwind)
 BUILD   := build$(addprefix /,$(subst $(space),-,$(strip $(VARIANT))))
 
 # ---- Flags: the user's (CPPFLAGS, CFLAGS, LDFLAGS) come last; the others are always there ----
@@ -113,8 +116,9 @@ shared   = libcoir$(if $(DARWIN),$(1).dylib,.so$(1))
 
 SOURCES  := $(filter-out src/poll/% src/sim/%,$(wildcard src/*/*.c)) src/poll/$(POLLER).c \
             $(wildcard arch/$(ARCH)/*.S)
+UNWIND   := $(shell grep -l '^\#include <libunwind.h>' tests/*/*.c)
 TESTS    := $(filter-out tests/fatal/% tests/plain/% tests/sanitizers/% tests/sim/% \
-                         tests/subjects/%, \
+                         tests/subjects/% $(if $(WITHOUT_UNWIND),$(UNWIND)), \
                 $(wildcard tests/*.c tests/*/*.c)) \
             $(if $(filter plain,$(RUNNER)),tests/plain/plain.c)
 CODE     := $(wildcard include/*.h include/*/*.h arch/*/*.h \
@@ -259,14 +263,16 @@ TEST_OBJECTS := $(call objects,$(TESTS))
 
 RUNNER_FLAGS := $(if $(filter plain,$(RUNNER)),-Itests/plain,$(call found,--cflags,criterion))
 RUNNER_LIBS  := $(if $(filter plain,$(RUNNER)),,$(call found,--libs,criterion,-lcriterion))
+UNWIND_FLAGS := $(if $(WITHOUT_UNWIND),-DTESTS_UNWIND=0,$(call found,--cflags,libunwind))
+UNWIND_LIBS  := $(if $(WITHOUT_UNWIND),,$(call found,--libs,libunwind,-lunwind))
 
-$(TEST_OBJECTS): private EXTRA = $(RUNNER_FLAGS) $(call found,--cflags,libunwind) \
+$(TEST_OBJECTS): private EXTRA = $(RUNNER_FLAGS) $(UNWIND_FLAGS) \
                                  -DCOIR_BUILD_DIR='"$(abspath $(BUILD))"' \
                                  -DCOIR_SOURCE_DIR='"$(CURDIR)"' \
                                  -DCOIR_UBSAN=$(if $(findstring undefined,$(SAN)),1,0)
 $(BUILD)/obj/tests/debug/frameless.o: MACHINE += -fomit-frame-pointer
-$(TEST_OBJECTS): | deps
-$(CHECK): private EXTRA = $(RUNNER_LIBS) $(call found,--libs,libunwind,-lunwind) -lm
+$(TEST_OBJECTS): | $(if $(WITHOUT_UNWIND),$(if $(filter criterion,$(RUNNER)),deps),deps)
+$(CHECK): private EXTRA = $(RUNNER_LIBS) $(UNWIND_LIBS) -lm
 $(CHECK): $(TEST_OBJECTS) $(STATIC) $(BUILD)/test-sources
 	echo "  ld    $@"
 	mkdir -p $(@D)
@@ -276,6 +282,7 @@ tests: all $(EXAMPLES) $(PATTERNS) $(FATAL) $(SUBJECTS) $(CHECK)
 
 check: tests
 	$(if $(filter plain,$(RUNNER)),echo "  RUNNER=plain: not by Criterion but by tests/plain")
+	$(if $(WITHOUT_UNWIND),echo "  LIBUNWIND=no: without the tests of $(UNWIND)")
 	sh tools/check.sh $(CHECK) -j$(JOBS) --filter '$(FILTER)'
 
 check-aarch64:
