@@ -17,18 +17,28 @@ static coir_scope *around(const coir_scope *scope) {
     return scope->coir__owner != NULL ? scope->coir__owner->home : NULL;
 }
 
-/* Remembers which scopes a cut came from: their close reports it. Stops where another cut has been
- * since anything changed: the way on is marked. */
-static void mark_cut(struct coir__task *task) {
+/* Remembers which scopes a cut came from, from this one outwards: their close reports it. Stops
+ * where another cut has been since anything changed: the way on is marked. */
+static void mark_outwards(coir_scope *scope) {
     const uint64_t epoch = coir__rt->epoch;
-    task->told |= task->effective;
-    for (coir_scope *scope = coir__innermost(task);
-         scope != NULL && scope->coir__effective && scope->coir__cut != epoch;
+    for (; scope != NULL && scope->coir__effective && scope->coir__cut != epoch;
          scope = around(scope)) {
         scope->coir__cut = epoch;
         if (scope->coir__shield)
             break;
     }
+}
+
+static void mark_cut(struct coir__task *task) {
+    task->told |= task->effective;
+    mark_outwards(coir__innermost(task));
+}
+
+void coir__cut_around(const coir_scope *scope) {
+    struct coir__task *const owner = scope->coir__owner;
+    owner->told |= owner->effective;
+    if (!scope->coir__shield)
+        mark_outwards(around(scope));
 }
 
 static void cut(struct coir__task *task) {

@@ -259,6 +259,9 @@ void coir__expire(coir_scope *scope);
 int coir__check_slow(struct coir__runtime *rt, struct coir__task *self);
 /* Whether the running task is cancelled, deadlines that have just passed included. */
 bool coir__is_cut(struct coir__runtime *rt, struct coir__task *self);
+/* What was cut inside the scope, perhaps before anything around it was cancelled, is told to be cut
+ * by what is around it now: that has to report it. */
+void coir__cut_around(const coir_scope *scope);
 /* The running task is about to be told -ECANCELED. Makes it yield if it does not listen. */
 void coir__told(struct coir__runtime *rt, struct coir__task *self);
 

@@ -177,9 +177,10 @@ static int outcome(const coir_scope *scope, int rc, bool lone) {
     if (scope->coir__first_error != 0 && !scope->coir__won)
         return scope->coir__first_error;
     const bool cut = scope->coir__cut != 0;
-    if (cut &&
-        (cancelled_from_outside(scope) || !scope->coir__cancelled)) /* or was, until shielded */
+    if (cut && (cancelled_from_outside(scope) || !scope->coir__cancelled)) {
+        coir__cut_around(scope); /* or what was around it, until it was shielded */
         return -ECANCELED;
+    }
     if (cut && scope->coir__expired)
         return scope->coir__move_on ? 0 : -ETIMEDOUT;
     if (lone || (scope->coir__lone_cut && !scope->coir__won))

@@ -163,6 +163,34 @@ TASK_TEST(cases_k, K09_cancelled_together_the_outer_gets_the_credit) {
     return 0;
 }
 
+/* Its inner scope expires first, and cuts who waits; then the outer one, before that one runs. */
+TASK_TEST(cases_k, K09_the_outer_gets_the_credit_for_who_was_cut_already) {
+    const coir_time deadline = coir_after(COIR_MS(10));
+    COIR_SCOPE(outer);
+    COIR_SCOPE(inner, .deadline = deadline);
+    check_rc(coir_scope_set_deadline(&outer, deadline), 0); /* armed later, it fires later */
+    check_rc(coir_sleep(COIR_SEC(1)), -ECANCELED);
+    check(coir_scope_expired(&inner) && coir_scope_expired(&outer));
+    check_rc(coir_scope_close(&inner, -ECANCELED), -ECANCELED);
+    check_rc(coir_scope_close(&outer, 0), -ETIMEDOUT);
+    return 0;
+}
+
+static int sleep_in_scope(void *arg) {
+    COIR_SCOPE(inner, .deadline = *(const coir_time *)arg);
+    return coir_scope_close(&inner, coir_sleep(COIR_SEC(1)));
+}
+
+TASK_TEST(cases_k, K09_nor_is_it_lost_where_a_child_was_cut) {
+    coir_time deadline = coir_after(COIR_MS(10));
+    COIR_SCOPE(outer);
+    check_rc(coir_spawn(&outer, sleep_in_scope, &deadline), 0);
+    check_rc(coir_yield(), 0);
+    check_rc(coir_scope_set_deadline(&outer, deadline), 0);
+    check_rc(coir_scope_close(&outer, 0), -ETIMEDOUT);
+    return 0;
+}
+
 TASK_TEST(cases_k, K10_a_cancel_that_no_wait_met_is_not_counted) {
     COIR_SCOPE(outer);
     COIR_SCOPE(s);
