@@ -94,6 +94,8 @@ static void send_off(const struct coir__sim_socket *from, struct coir__sim_socke
 
 static ssize_t send_unix(struct coir__sim_socket *from, const struct coir__address *to,
                          const struct iovec *parts, size_t size) {
+    if (to->as.any.sa_family != AF_UNIX)
+        return -EINVAL;
     struct coir__sim_socket *const receiver = coir__sim_socket_at(to, SOCK_DGRAM, &from->host);
     if (receiver == NULL)
         return coir__sim_path_is_socket(to->as.local.sun_path) ? -ECONNREFUSED : -ENOENT;

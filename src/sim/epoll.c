@@ -111,10 +111,10 @@ static void keep_back(struct watch *watch) {
     coir__sim_at(coir__sim->now + COIR_MS(50), stop_keeping, watch, 0);
 }
 
-static void tell(struct watch *watch, unsigned events, bool later) {
+static void tell(struct watch *watch, unsigned events) {
     if ((events & (watch->event.events | ALWAYS)) == 0)
         return;
-    if (later || coir__sim_fault(COIR_SIM_LATE_EVENT))
+    if (coir__sim_fault(COIR_SIM_LATE_EVENT))
         list_later(watch, 1 + coir__sim_draw_time(COIR_MS(20)));
     else if (!list_linked(&watch->listed) && coir__sim_fault(COIR_SIM_MERGED_EVENT))
         keep_back(watch);
@@ -122,29 +122,34 @@ static void tell(struct watch *watch, unsigned events, bool later) {
         list_watch(watch);
 }
 
-static void tell_all(struct coir__sim_file *file, unsigned events, bool later) {
+static void tell_all(struct coir__sim_file *file, unsigned events) {
     struct coir__link *next;
     for (struct coir__link *link = file->watches.next; link != &file->watches; link = next) {
         next = link->next;
-        tell(list_entry(link, struct watch, of_file), events, later);
+        tell(list_entry(link, struct watch, of_file), events);
     }
 }
 
 void coir__sim_notify(struct coir__sim_file *file, unsigned events) {
     if (file != NULL)
-        tell_all(file, events, false);
+        tell_all(file, events);
 }
 
 /* By the file, because it may not be watched yet: the call that said EAGAIN comes before that. */
 static void notify_file(struct coir__sim_object *object, uint64_t events) {
-    tell_all((struct coir__sim_file *)object, (unsigned)events, false);
+    struct coir__sim_file *const file = (struct coir__sim_file *)object;
+    file->promised--;
+    tell_all(file, (unsigned)events);
 }
 
 void coir__sim_notify_later(struct coir__sim_file *file, unsigned events) {
+    file->promised++;
     coir__sim_at(coir__sim->now + 1 + coir__sim_draw_time(COIR_MS(5)), notify_file, file, events);
 }
 
 bool coir__sim_notified(const struct coir__sim_file *file) {
+    if (file->promised > 0)
+        return true;
     for (struct coir__link *link = file->watches.next; link != &file->watches; link = link->next) {
         const struct watch *const watch = list_entry(link, struct watch, of_file);
         if (watch->late > 0 || list_linked(&watch->listed))
@@ -199,7 +204,7 @@ static int add(struct queue *queue, struct coir__sim_file *file, const struct ep
     watch->event = *event;
     list_append(&queue->watches, &watch->of_queue);
     list_append(&file->watches, &watch->of_file);
-    tell(watch, file->kind->ready(file), false);
+    tell(watch, file->kind->ready(file));
     return 0;
 }
 
@@ -216,7 +221,7 @@ static int control(struct queue *queue, int operation, int fd, const struct epol
         unlink_watch(watch);
     } else {
         watch->event = *event;
-        tell(watch, file->kind->ready(file), false);
+        tell(watch, file->kind->ready(file));
     }
     return 0;
 }

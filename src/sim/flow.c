@@ -23,6 +23,7 @@ static void destroy_flow(struct coir__sim_object *object) {
 struct coir__sim_flow *coir__sim_flow_create(size_t room, bool remote) {
     struct coir__sim_flow *const flow = coir__sim_allocate(sizeof *flow);
     flow->object = (struct coir__sim_object){.references = 1, .destroy = destroy_flow};
+    flow->number = coir__sim->flows++;
     flow->room = room;
     flow->ring = coir__sim_allocate(room);
     flow->remote = remote;

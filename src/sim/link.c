@@ -199,16 +199,23 @@ static void writer_closed(struct coir__sim_file *file) {
     coir__sim_flow_finish(flow);
 }
 
+static struct coir__sim_flow *pipe_flow(struct coir__sim_file *file, bool writing) {
+    (void)writing;
+    return ((struct pipe_end *)file)->flow;
+}
+
 static const struct coir__sim_kind reader_kind = {.name = "pipe",
                                                   .mode = S_IFIFO,
                                                   .ready = reader_ready,
                                                   .input = pipe_input,
-                                                  .closed = reader_closed};
+                                                  .closed = reader_closed,
+                                                  .flow = pipe_flow};
 static const struct coir__sim_kind writer_kind = {.name = "pipe",
                                                   .mode = S_IFIFO,
                                                   .ready = writer_ready,
                                                   .output = pipe_output,
-                                                  .closed = writer_closed};
+                                                  .closed = writer_closed,
+                                                  .flow = pipe_flow};
 
 static struct pipe_end *make_end(const struct coir__sim_kind *kind, struct coir__sim_flow *flow) {
     struct pipe_end *const end = coir__sim_file_create(kind, sizeof *end, destroy_end);

@@ -60,6 +60,7 @@ struct coir__sim {
     struct coir__link threads;       /* thread.c */
     struct coir__sim_thread *thread; /* that runs now; NULL: the runtime's own */
     uint16_t next_port;
+    uint64_t flows; /* made so far */
     unsigned spell; /* order.c: picks left in the present order */
     coir_sim_order order;
 
@@ -128,6 +129,8 @@ struct coir__sim_kind {
     void (*broken)(struct coir__sim_file *file);
     /* The descriptor was closed. */
     void (*closed)(struct coir__sim_file *file);
+    /* The flow that it reads from, or writes to. Without one: NULL. */
+    struct coir__sim_flow *(*flow)(struct coir__sim_file *file, bool writing);
 };
 
 struct coir__sim_file {
@@ -135,6 +138,7 @@ struct coir__sim_file {
     const struct coir__sim_kind *kind;
     struct coir__link watches; /* struct watch of epoll.c */
     int fd;                    /* -1 once closed */
+    unsigned promised;         /* events that coir__sim_notify_later has promised */
     bool blocking;
 };
 
@@ -173,6 +177,7 @@ void coir__sim_copy_parts(const struct iovec *parts, size_t skip, void *memory, 
 
 struct coir__sim_flow {
     struct coir__sim_object object;
+    uint64_t number; /* counts the flows of the world */
     struct coir__sim_file *writer, *reader; /* NULL once closed */
     unsigned char *ring;
     size_t room;

@@ -349,11 +349,17 @@ static unsigned stream_ready(struct coir__sim_file *file) {
         events |= EPOLLIN;
     if (socket->in->ended)
         events |= EPOLLIN | EPOLLRDHUP | (socket->out->ending ? EPOLLHUP : 0);
-    if (socket->out->ending || socket->out->reader == NULL || coir__sim_flow_writable(socket->out))
+    const bool refused = !socket->out->remote && socket->out->reader == NULL;
+    if (socket->out->ending || refused || coir__sim_flow_writable(socket->out))
         events |= EPOLLOUT;
     else
         socket->out->starved = true; /* who asks wants to hear of it */
     return events;
+}
+
+static struct coir__sim_flow *stream_flow(struct coir__sim_file *file, bool writing) {
+    const struct coir__sim_socket *const socket = (struct coir__sim_socket *)file;
+    return writing ? socket->out : socket->in;
 }
 
 const struct coir__sim_kind coir__sim_stream_kind = {.name = "stream",
@@ -362,4 +368,5 @@ const struct coir__sim_kind coir__sim_stream_kind = {.name = "stream",
                                                      .input = stream_input,
                                                      .output = stream_output,
                                                      .broken = broken,
-                                                     .closed = closed};
+                                                     .closed = closed,
+                                                     .flow = stream_flow};

@@ -10,16 +10,19 @@
 
 #define NODES_MAX 256
 #define BODY_DEPTH_MAX 6
+#define ENABLED_MAX 512
 
 static struct node nodes[NODES_MAX];
 static struct program program;
 
 struct maker {
     struct source *source;
-    enum op enabled[OPS];
+    enum op enabled[ENABLED_MAX]; /* some more than once */
     unsigned enabled_count;
-    unsigned budget; /* nodes that may still be made */
-    bool starting;   /* in the body of a start, where nobody has said yet that it is ready */
+    unsigned budget;   /* nodes that may still be made */
+    unsigned spread;   /* over how many objects of a kind the operations go */
+    unsigned haste;    /* of ten scopes, how many have a deadline */
+    unsigned severity; /* one in so many operations passes its errors on */
 };
 
 unsigned source_pick(struct source *source, unsigned n) {
@@ -72,13 +75,13 @@ static struct node *make_calls(struct maker *maker, unsigned depth) {
 }
 
 static struct node *make_cases(struct maker *maker) {
-    static const enum op kinds[] = {OP_CASE_SEND, OP_CASE_RECV, OP_CASE_RECV, OP_CASE_SEND,
-                                    OP_CASE_TASK};
+    static const enum op kinds[] = {OP_CASE_SEND, OP_CASE_RECV, OP_CASE_RECV,
+                                    OP_CASE_SEND, OP_CASE_TASK, OP_CASE_FD};
     struct node *first = NULL, **tail = &first;
     for (unsigned count = 1 + source_pick(maker->source, 4); count > 0 && maker->budget > 0;
          count--) {
-        struct node *const node = make(maker, kinds[source_pick(maker->source, 5)]);
-        node->a = source_pick(maker->source, 8);
+        struct node *const node = make(maker, kinds[source_pick(maker->source, 6)]);
+        node->a = source_pick(maker->source, maker->spread);
         node->b = source_pick(maker->source, 4);
         *tail = node;
         tail = &node->next;
@@ -109,11 +112,11 @@ static void choose_structure(struct maker *maker, struct node *node, unsigned de
     switch (node->op) {
     case OP_SCOPE:
         node->a = source_pick(source, 3);
-        node->b = one_in(maker, 2) ? pick_time(maker) : 0;
+        node->b = source_pick(source, 10) < maker->haste ? pick_time(maker) : 0;
         node->c = (one_in(maker, 5) ? 1 : 0) | (one_in(maker, 4) ? 2 : 0);
         break;
     case OP_REPEAT:
-        node->a = 2 + source_pick(source, 3);
+        node->a = 2 + source_pick(source, 5);
         break;
     case OP_SPAWN:
         node->a = one_in(maker, 3) ? source_pick(source, 6) : 0;
@@ -177,19 +180,43 @@ static void choose_numbers(struct maker *maker, struct node *node) {
     case OP_WRITE_LOCK:
     case OP_TRY_WRITE_LOCK:
     case OP_COND_WAIT:
-        node->a = source_pick(source, OBJECTS);
+        node->a = source_pick(source, maker->spread);
         node->b = one_in(maker, 40);
         break;
     case OP_COND_SIGNAL:
     case OP_SET_LIMIT:
-        node->a = source_pick(source, OBJECTS);
+        node->a = source_pick(source, maker->spread);
         node->b = source_pick(source, 4);
         break;
     case OP_FAIL:
         node->a = source_pick(source, 4);
         break;
+    case OP_OFFLOAD:
+        node->a = pick_time(maker);
+        node->b = source_pick(source, 4);
+        break;
+    case OP_SERVE:
+        node->a = source_pick(source, 4);
+        node->b = source_pick(source, 3);
+        node->c = one_in(maker, 2) ? pick_time(maker) : 0;
+        break;
+    case OP_JOIN:
+    case OP_ON_DONE:
+    case OP_CANCEL_TASK:
+    case OP_CLOSE:
+    case OP_RELEASE_FD:
+    case OP_FILE_READ:
+    case OP_FILE_WRITE:
+    case OP_RESOLVE:
+        node->a = source_pick(source, 24);
+        node->b = source_pick(source, 4);
+        break;
+    case OP_CONNECT:
+    case OP_LISTEN:
+        node->a = one_in(maker, 3) ? source_pick(source, 8) : source_pick(source, 2);
+        break;
     default:
-        node->a = source_pick(source, 16);
+        node->a = source_pick(source, maker->spread);
         node->b = source_pick(source, 4);
         break;
     }
@@ -200,7 +227,8 @@ static struct node *make_operation(struct maker *maker, unsigned depth) {
     if ((op_traits(op) & OP_BODY) && depth >= BODY_DEPTH_MAX)
         op = OP_YIELD;
     struct node *const node = make(maker, op);
-    node->flags = (one_in(maker, 4) ? NODE_PASSES : 0) | (one_in(maker, 8) ? NODE_IGNORES : 0);
+    node->flags =
+        (one_in(maker, maker->severity) ? NODE_PASSES : 0) | (one_in(maker, 8) ? NODE_IGNORES : 0);
     choose_numbers(maker, node);
     choose_structure(maker, node, depth);
     if ((op_traits(op) & OP_BODY) && node->body == NULL)
@@ -221,19 +249,68 @@ static struct node *make_list(struct maker *maker, unsigned depth, unsigned most
 /* ---- The swarm ---- */
 
 static void enable(struct maker *maker, enum op op, unsigned weight) {
-    for (; weight > 0 && maker->enabled_count < OPS; weight--)
+    for (; weight > 0 && maker->enabled_count < ENABLED_MAX; weight--)
         maker->enabled[maker->enabled_count++] = op;
 }
 
-/* About half of the operations, or few of them; those that make something happen more often. */
+/* What belongs together: operations of one of these meet each other on the same objects. */
+static const struct {
+    enum op first, last;
+} themes[] = {{OP_GATHER, OP_TIMEOUT},
+              {OP_JOIN, OP_LOCAL},
+              {OP_LOCK, OP_UNLOCK},
+              {OP_READ_LOCK, OP_TRY_WRITE_LOCK},
+              {OP_COND_WAIT, OP_COND_SIGNAL},
+              {OP_EVENT_WAIT, OP_EVENT_CLEAR},
+              {OP_ACQUIRE, OP_RELEASE},
+              {OP_LIMIT, OP_SET_LIMIT},
+              {OP_BARRIER_WAIT, OP_ONCE},
+              {OP_SEND, OP_TRY_RECV},
+              {OP_SEND, OP_TRY_SELECT},
+              {OP_READ, OP_POLL},
+              {OP_READ, OP_PIPE},
+              {OP_READ, OP_WRITE_ALL},
+              {OP_HOST, OP_SERVE},
+              {OP_LISTEN, OP_CONNECT},
+              {OP_BIND, OP_RECEIVE_FROM},
+              {OP_RESOLVE, OP_OFFLOAD},
+              {OP_FILE_READ, OP_OFFLOAD}};
+enum { THEMES = sizeof themes / sizeof themes[0] };
+
+static bool may_enable(enum op op) {
+    return (op_traits(op) & OP_SPECIAL) == 0 && (op < OP_READ || program.watchdog);
+}
+
+/* After it there is less to do. */
+static bool ends_things(enum op op) {
+    return op == OP_CLOSE_CHANNEL || op == OP_CLOSE_NOW || op == OP_BARRIER_ABORT || op == OP_CLOSE;
+}
+
+/* A few themes, something of all the rest, and what upsets them. */
 static void choose_operations(struct maker *maker) {
-    const unsigned share = 2 + source_pick(maker->source, 4);
+    struct source *const source = maker->source;
+    for (unsigned count = 1 + source_pick(source, 4); count > 0; count--) {
+        const unsigned theme = source_pick(source, THEMES);
+        for (enum op op = themes[theme].first; op <= themes[theme].last; op++)
+            if (may_enable(op) && !one_in(maker, 5))
+                enable(maker, op, ends_things(op) ? 1 : 4);
+    }
+    const unsigned share = 3 + source_pick(source, 40);
     for (enum op op = 0; op < OPS; op++)
-        if ((op_traits(op) & OP_SPECIAL) == 0 && one_in(maker, share))
+        if (may_enable(op) && one_in(maker, share))
             enable(maker, op, 1);
-    enable(maker, OP_SPAWN, 2 + maker->enabled_count / 6);
-    enable(maker, OP_SCOPE, 1 + maker->enabled_count / 12);
-    enable(maker, OP_YIELD, 1);
+    const unsigned base = 1 + maker->enabled_count / 16;
+    static const enum op upsetting[] = {OP_CANCEL_TASK, OP_CANCEL_SCOPE, OP_SET_DEADLINE,
+                                        OP_SET_SHIELD,  OP_FAIL,         OP_TIMEOUT};
+    for (size_t i = 0; i < sizeof upsetting / sizeof upsetting[0]; i++)
+        if (one_in(maker, 3))
+            enable(maker, upsetting[i], base);
+    enable(maker, OP_SPAWN, 2 * base);
+    enable(maker, OP_REPEAT, base);
+    enable(maker, OP_SCOPE, base);
+    enable(maker, OP_YIELD, base);
+    enable(maker, OP_SLEEP, base);
+    program.descriptors = program.watchdog && !one_in(maker, 8);
 }
 
 /* The faults that a program of these operations can meet. */
@@ -281,6 +358,23 @@ static void choose_objects(struct source *source) {
     program.parties = 1 + source_pick(source, 4);
 }
 
+/* Some tasks side by side, in a scope that does not end with the first of them. */
+static struct node *make_crowd(struct maker *maker) {
+    struct node *const scope = make(maker, OP_SCOPE);
+    scope->a = one_in(maker, 4) ? source_pick(maker->source, 3) : COIR_SUPERVISE;
+    struct node **tail = &scope->body;
+    for (unsigned count = 2 + source_pick(maker->source, 6); count > 0 && maker->budget > 4;
+         count--) {
+        struct node *const child = make(maker, OP_SPAWN);
+        child->b = source_pick(maker->source, 32) | 1;
+        child->body = make_list(maker, 1, 6);
+        *tail = child;
+        tail = &child->next;
+    }
+    *tail = make_list(maker, 1, 4);
+    return scope;
+}
+
 struct program *program_generate(struct source *source, uint64_t sim_seed) {
     struct maker maker = {.source = source};
     static const unsigned sizes[] = {12, 30, 60, 120, 240};
@@ -289,7 +383,14 @@ struct program *program_generate(struct source *source, uint64_t sim_seed) {
     choose_objects(source);
     choose_operations(&maker);
     maker.budget = sizes[source_pick(source, 5)];
-    program.main = make_list(&maker, 0, 12);
+    maker.spread = 1 + source_pick(source, 4);
+    maker.haste = source_pick(source, 6);
+    maker.severity = 3 + source_pick(source, 30);
+    struct node **tail = &program.main;
+    do {
+        *tail = one_in(&maker, 4) ? make_operation(&maker, 0) : make_crowd(&maker);
+        tail = &(*tail)->next;
+    } while (maker.budget > 8);
     return &program;
 }
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "sim/descriptors.h"
 #include "sim/report.h"
 #include "sim/sim.h"
 
@@ -461,8 +462,10 @@ static int run_main(void *arg) {
     main->machine = coir__rt->current;
     main->begun = true;
     objects_begin(program);
+    descriptors_begin(program);
     const int rc = run_guarded(main, program);
     check_nothing_left();
+    descriptors_end();
     objects_end();
     main->ended = true;
     return rc;

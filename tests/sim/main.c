@@ -196,7 +196,7 @@ static unsigned print_missing(const struct counts *counts) {
     return missing;
 }
 
-static void print_figures(const struct counts *counts, unsigned failures) {
+static void print_figures(const struct counts *counts) {
     if (number_from("FIGURES", 0) != 0)
         print_fates(counts);
     for (unsigned i = 0; i < COIR_SIM_FAULTS; i++)
@@ -210,8 +210,6 @@ static void print_figures(const struct counts *counts, unsigned failures) {
                  (unsigned long long)counts->tasks, (unsigned long long)counts->scopes,
                  (unsigned long long)counts->calls, (unsigned long long)counts->deadlocks,
                  (unsigned long long)counts->checks, (unsigned long long)counts->idles);
-    (void)printf("simulation: %llu runs, %u failures\n", (unsigned long long)counts->runs,
-                 failures);
 }
 
 int main(void) {
@@ -233,6 +231,8 @@ int main(void) {
     static struct counts sum;
     for (unsigned i = 0; i < jobs; i++)
         add_counts(&sum, &shared->desks[i].counts);
-    print_figures(&sum, failures);
+    if (failures == 0)
+        print_figures(&sum);
+    (void)printf("simulation: %llu runs, %u failures\n", (unsigned long long)sum.runs, failures);
     return failures > 0;
 }

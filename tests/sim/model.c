@@ -62,8 +62,8 @@ static void observe(struct scope *scope) {
     scope->cancelled = cause_seen(scope, expired);
     must(scope->cancelled != CAUSE_NONE, "law 9: cancelled by nobody",
          "a scope is cancelled, and nobody did it");
-    must(!expired || scope->deadline <= coir__sim->now, "deadline: early",
-         "a scope has expired %lld ns before its deadline",
+    must(!expired || scope->unknown_deadline || scope->deadline <= coir__sim->now,
+         "deadline: early", "a scope has expired %lld ns before its deadline",
          (long long)(scope->deadline - coir__sim->now));
 }
 
@@ -124,8 +124,13 @@ struct reach {
     unsigned nearest;               /* how many scopes lie within that one, itself included */
     struct scope *chain[DEPTH_MAX]; /* the scopes that it and others further out reach */
     unsigned length;
-    bool task; /* so does it the point around the first task's own scopes */
+    bool task;    /* so does it the point around the first task's own scopes */
+    bool unasked; /* something did that at a moment of its own choice: a deadline, a signal */
 };
+
+static bool comes_unasked(enum cause cause) {
+    return cause == CAUSE_DEADLINE || cause == CAUSE_SIGNAL || cause == CAUSE_DEADLOCK;
+}
 
 static void look_outward(struct place from, const struct task *self, enum passing passing,
                          struct reach *out) {
@@ -144,6 +149,7 @@ static void look_outward(struct place from, const struct task *self, enum passin
             out->cause = cause;
             out->nearest = count;
         }
+        out->unasked |= comes_unasked(cause);
         memcpy(out->chain + out->length, chain + out->length,
                (count - out->length) * sizeof chain[0]);
         out->length = count;
@@ -180,8 +186,10 @@ static bool reached_from_outside(const struct scope *scope) {
     return reach.cause != CAUSE_NONE;
 }
 
-static void note_reach(struct call *call, const struct reach *reach) {
+/* `exact`: this is the moment of the cut. Otherwise what came unasked may have come after it. */
+static void note_reach(struct call *call, const struct reach *reach, bool exact) {
     call->cause = reach->cause;
+    call->chain_sure = exact || !reach->unasked ? reach->length : reach->nearest;
     memcpy(call->chain, reach->chain, reach->length * sizeof reach->chain[0]);
     call->chain_length = reach->length;
     call->task_told = reach->task;
@@ -197,7 +205,7 @@ void model_sweep(void) {
             continue;
         struct reach reach;
         look_outward(innermost(task), task, PASSING_NOT, &reach);
-        note_reach(call, &reach);
+        note_reach(call, &reach, false);
     }
 }
 
@@ -334,7 +342,22 @@ static void check_gone(struct task *task) {
     task->gone = true;
 }
 
-void scope_abandoned(struct scope *scope, const char *what) {
+static void tell(struct scope *scope, enum maybe told) {
+    scope->told = told > scope->told ? told : scope->told;
+}
+
+/* What is around the scope has taken the credit for what was cut inside: it has to report it. */
+static void pass_on(struct scope *scope, enum maybe sure) {
+    struct place around = outward((struct place){.scope = scope});
+    struct reach reach;
+    look_outward(around, scope->owner, PASSING_NOT, &reach);
+    for (unsigned i = 0; i < reach.length; i++)
+        tell(reach.chain[i], sure);
+    if (reach.task && scope->owner->told < sure)
+        scope->owner->told = sure;
+}
+
+static void leave_scope(struct scope *scope, const char *what) {
     must(scope->live == 0, "law 6: outlived",
          "%s has returned while %zu of its tasks have not ended", what, scope->live);
     scope->open = false;
@@ -343,6 +366,12 @@ void scope_abandoned(struct scope *scope, const char *what) {
     for (unsigned i = 0; i < world.task_count; i++)
         if (world.tasks[i].home == scope)
             check_gone(&world.tasks[i]);
+}
+
+void scope_abandoned(struct scope *scope, const char *what) {
+    leave_scope(scope, what);
+    if (scope->told != NO)
+        pass_on(scope, MAYBE);
 }
 
 int scope_left(struct scope *scope, int body, int rc, const char *what) {
@@ -356,7 +385,9 @@ int scope_left(struct scope *scope, int body, int rc, const char *what) {
         must(coir_scope_errors(&scope->own, NULL, 0) == scope->failures, "law 7: errors",
              "%s lists %zu failures, not %zu", what, coir_scope_errors(&scope->own, NULL, 0),
              scope->failures);
-    scope_abandoned(scope, what);
+    leave_scope(scope, what);
+    if (rc == -ECANCELED && scope->told != NO)
+        pass_on(scope, scope->told);
     return rc;
 }
 
@@ -462,12 +493,8 @@ void call_begin(struct task *task, struct call *call, enum op op, const void *ob
     if (reach.cause == CAUSE_NONE) /* only then does the library look at the clock */
         look_outward(innermost(task), task, PASSING_SURELY, &reach);
     call->cut_at_entry = reach.cause != CAUSE_NONE;
-    note_reach(call, &reach);
+    note_reach(call, &reach, true);
     desk->counts.calls++;
-}
-
-static void tell(struct scope *scope, enum maybe told) {
-    scope->told = told > scope->told ? told : scope->told;
 }
 
 /* A call was told that the task is cancelled: which scopes answer for it. */
@@ -476,8 +503,8 @@ static void note_told(struct task *task, enum maybe sure) {
     struct reach now;
     look_outward(innermost(task), task, PASSING_PERHAPS, &now);
     for (unsigned i = 0; i < call->chain_length; i++)
-        tell(call->chain[i], sure);
-    if (call->task_told && sure > task->told)
+        tell(call->chain[i], i < call->chain_sure ? sure : MAYBE);
+    if (call->task_told && call->chain_sure == call->chain_length && sure > task->told)
         task->told = sure;
     const bool recorded = call->cause != CAUSE_NONE;
     for (unsigned i = 0; i < now.length; i++)
@@ -492,7 +519,8 @@ static enum fate fate_of(const struct task *task, int rc) {
     const struct call *const call = task->call;
     if (rc == -ECANCELED)
         return call->cut_at_entry ? FATE_ENTRY : (enum fate)(FATE_CUT + (int)call->cause);
-    if (rc == -EPIPE || rc == -EBADF || rc == -EOWNERDEAD)
+    if (rc == -EPIPE || rc == -EBADF || rc == -EOWNERDEAD || rc == -ECONNRESET ||
+        rc == -ECONNREFUSED)
         return FATE_CLOSED;
     if (fault_explains(task, rc))
         return FATE_FAULT;

@@ -41,7 +41,8 @@ struct scope {
     struct scope *outer;    /* of the same owner; NULL: the owner itself is what is around it */
     coir_policy policy;
     bool open, move_on, shield;
-    bool had_shield;                     /* at any time: then it has a deadline for ever */
+    bool had_shield; /* at any time: then it has a deadline for ever */
+    bool unknown_deadline;
     bool closing;                        /* being cancelled: the library does not say so yet */
     coir_time deadline, deadline_latest; /* between these two; COIR_NEVER */
     enum cause cancelled; /* as far as the program has caused it, or it was seen to be */
@@ -70,15 +71,15 @@ struct call {
     size_t count;
     long number, when; /* of a wait for tasks: how many, and which */
     uint64_t entered;
-    coir_time until;                /* a sleep */
-    bool cut_at_entry;              /* had to be cut at once */
-    bool uncuttable;                /* waits for something that cannot be stopped */
-    enum cause cause;               /* what first made it effectively cancelled since */
-    struct scope *chain[DEPTH_MAX]; /* the scopes that were effectively cancelled then */
-    unsigned chain_length;
-    bool task_told;  /* so was the place around the task's own scopes */
-    bool parked;     /* was seen waiting */
-    uint64_t faults; /* injected so far in the run, then */
+    coir_time until;                   /* a sleep */
+    bool cut_at_entry;                 /* had to be cut at once */
+    bool uncuttable;                   /* waits for something that cannot be stopped */
+    enum cause cause;                  /* what first made it effectively cancelled since */
+    struct scope *chain[DEPTH_MAX];    /* the scopes that were effectively cancelled then */
+    unsigned chain_length, chain_sure; /* how many, and how many of those surely */
+    bool task_told;                    /* so was the place around the task's own scopes */
+    bool parked;                       /* was seen waiting */
+    uint64_t faults;                   /* injected so far in the run, then */
 };
 
 struct task {

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "io/offload.h"
+#include "sim/descriptors.h"
 #include "sim/interpret.h"
 
 struct objects objects;
@@ -201,6 +203,12 @@ static const struct channel_shadow *channel_of(const coir_channel *own) {
     return NULL;
 }
 
+static bool may_wait_for_descriptor(const coir_case *it) {
+    const unsigned directions = (it->events & COIR_READABLE ? COIR_POLL_READ : 0U) |
+                                (it->events & COIR_WRITABLE ? COIR_POLL_WRITE : 0U);
+    return !descriptor_is_forgotten(it->fd, directions);
+}
+
 static bool may_wait_in_select(const struct call *call) {
     for (size_t i = 0; i < call->count; i++) {
         const coir_case *const it = &call->cases[i];
@@ -209,6 +217,8 @@ static bool may_wait_in_select(const struct call *call) {
         if (it->kind == COIR_CASE_RECV && !may_wait_to_recv(channel_of(it->channel), call))
             return false;
         if (it->kind == COIR_CASE_TASK && coir_task_done(it->task))
+            return false;
+        if (it->kind == COIR_CASE_FD && !may_wait_for_descriptor(it))
             return false;
     }
     return true;
@@ -300,6 +310,9 @@ static bool may_wait(const struct task *task, const struct call *call) {
         return may_wait_to_recv(channel_of(object), call);
     case OP_SELECT:
         return may_wait_in_select(call);
+    case OP_OFFLOAD:
+        return ((const struct coir__job *)(const void *)task->machine->wait)->running ||
+               !task_is_reached(task);
     case OP_CHANNEL_JOIN:
         return may_wait_to_join(object);
     default:
@@ -308,6 +321,7 @@ static bool may_wait(const struct task *task, const struct call *call) {
 }
 
 void check_idle_object(const struct task *task, const struct call *call) {
+    check_idle_descriptor(task, call);
     must(may_wait(task, call), "law 4: wakeup lost",
          "task %u still waits (%s), for what it might have", task->number, op_name(call->op));
 }

@@ -2,6 +2,7 @@
  * none may be lost, come twice, or be another's. */
 #include <string.h>
 
+#include "sim/descriptors.h"
 #include "sim/interpret.h"
 
 /* ---- Items ---- */
@@ -72,7 +73,8 @@ static void received(const struct channel_shadow *channel, const unsigned char *
     item->state = ITEM_RECEIVED;
     item->recv_begin = call->entered;
     item->recv_end = ++world.clock;
-    if (!call->parked && line_handed(channel->own, LINE_RECV) <= 1)
+    const unsigned itself = call->line != LINE_NONE || call->count > 0;
+    if (!call->parked && line_handed(channel->own, LINE_RECV) <= itself)
         check_priority(channel, item, call->entered);
 }
 
@@ -243,8 +245,21 @@ struct choice {
     unsigned char bytes[CASES_MAX][ITEM_SIZE_MAX];
     uint32_t ids[CASES_MAX];
     struct task *others[CASES_MAX];
+    unsigned serials[CASES_MAX]; /* of slots */
+    struct slot *slots[CASES_MAX];
     size_t count;
 };
+
+static bool prepare_fd_case(struct choice *choice, const struct node *node) {
+    const size_t i = choice->count;
+    struct slot *const slot = nth_slot((enum slot_kind)(node->b % 4), node->a);
+    if (slot == NULL)
+        return false;
+    choice->slots[i] = slot;
+    choice->serials[i] = slot->serial;
+    choice->cases[i] = coir_case_fd(slot->fd, 1 + (int)(node->a % 3));
+    return true;
+}
 
 static void prepare_case(struct choice *choice, const struct node *node) {
     const size_t i = choice->count;
@@ -255,7 +270,7 @@ static void prepare_case(struct choice *choice, const struct node *node) {
         choice->cases[i] = coir_case_recv(channel->own, choice->bytes[i]);
     else if (node->op == OP_CASE_TASK && nth_handle(node->a) != NULL)
         choice->cases[i] = coir_case_task((choice->others[i] = nth_handle(node->a))->handle);
-    else
+    else if (node->op != OP_CASE_FD || !prepare_fd_case(choice, node))
         return;
     choice->count++;
 }
@@ -273,11 +288,23 @@ static void check_task_case(const struct task *task, const struct task *other,
              it->result);
 }
 
+static void check_fd_case(const struct task *task, const struct choice *choice, size_t i) {
+    const coir_case *const it = &choice->cases[i];
+    const bool closed = !choice->slots[i]->open || choice->slots[i]->serial != choice->serials[i];
+    must(it->rc == -EBUSY || (it->rc == -EBADF && closed) || fault_explains(task, it->rc) ||
+             (it->rc == 0 && it->result != 0 && (it->result & ~it->events) == 0),
+         "select: descriptor", "a case of a descriptor came to %d, %d", it->rc, it->result);
+}
+
 /* The case that happened. */
 static void check_case(const struct task *task, struct choice *choice, size_t i, bool tried) {
     const coir_case *const it = &choice->cases[i];
     if (it->kind == COIR_CASE_TASK) {
         check_task_case(task, choice->others[i], it);
+        return;
+    }
+    if (it->kind == COIR_CASE_FD) {
+        check_fd_case(task, choice, i);
         return;
     }
     struct channel_shadow *channel = objects.channels;
@@ -339,6 +366,10 @@ int do_CASE_RECV(struct task *task, const struct node *node) {
 }
 
 int do_CASE_TASK(struct task *task, const struct node *node) {
+    return do_CASE_SEND(task, node);
+}
+
+int do_CASE_FD(struct task *task, const struct node *node) {
     return do_CASE_SEND(task, node);
 }
 

@@ -166,8 +166,10 @@ bool fate_applies(enum op op, enum fate fate) {
         return (traits & OP_CHECKS) != 0 || op == OP_JOIN;
     if (fate == FATE_CUT + CAUSE_NONE)
         return false;
-    if (fate == FATE_CUT + CAUSE_DEADLOCK && (op == OP_SLEEP || op == OP_SLEEP_UNTIL))
-        return false; /* whoever sleeps will wake */
+    /* Whoever sleeps, or waits for a descriptor or a thread, may yet be woken. */
+    if (fate == FATE_CUT + CAUSE_DEADLOCK &&
+        (op == OP_SLEEP || op == OP_SLEEP_UNTIL || op >= OP_READ))
+        return false;
     if (fate == FATE_WAITED || (fate >= FATE_CUT && fate <= FATE_WON))
         return (traits & OP_PARKS) != 0;
     if (fate == FATE_CLOSED)

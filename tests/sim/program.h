@@ -87,7 +87,33 @@
     X(TRY_SELECT,     "try select",       0)                                                        \
     X(CASE_SEND,      "case send",        OP_SPECIAL)                                               \
     X(CASE_RECV,      "case receive",     OP_SPECIAL)                                               \
-    X(CASE_TASK,      "case task",        OP_SPECIAL)
+    X(CASE_TASK,      "case task",        OP_SPECIAL)                                               \
+    X(CASE_FD,        "case descriptor",  OP_SPECIAL)                                               \
+    /* descriptors */                                                                               \
+    X(READ,           "read",             OP_CHECKS | OP_PARKS | OP_CLOSES | OP_FAILS)              \
+    X(READV,          "readv",            OP_CHECKS | OP_PARKS | OP_CLOSES | OP_FAILS)              \
+    X(READ_EXACT,     "read exact",       OP_CHECKS | OP_PARKS | OP_CLOSES | OP_FAILS)              \
+    X(WRITE,          "write",            OP_CHECKS | OP_PARKS | OP_CLOSES | OP_FAILS)              \
+    X(WRITEV,         "writev",           OP_CHECKS | OP_PARKS | OP_CLOSES | OP_FAILS)              \
+    X(WRITE_ALL,      "write all",        OP_CHECKS | OP_PARKS | OP_CLOSES | OP_FAILS)              \
+    X(POLL,           "poll",             OP_CHECKS | OP_PARKS | OP_CLOSES | OP_FAILS)              \
+    X(CLOSE,          "close",            OP_FAILS)                                                 \
+    X(RELEASE_FD,     "release",          OP_FAILS)                                                 \
+    X(SHUTDOWN,       "shutdown",         0)                                                        \
+    X(PAIR,           "pair",             OP_FAILS)                                                 \
+    X(PIPE,           "pipe",             OP_FAILS)                                                 \
+    X(HOST,           "host",             OP_FAILS)                                                 \
+    X(LISTEN,         "listen",           OP_CHECKS | OP_FAILS)                                     \
+    X(ACCEPT,         "accept",           OP_CHECKS | OP_PARKS | OP_CLOSES | OP_FAILS)              \
+    X(CONNECT,        "connect",          OP_CHECKS | OP_PARKS | OP_CLOSES | OP_FAILS)              \
+    X(SERVE,          "serve",            OP_BODY | OP_CHECKS | OP_PARKS | OP_CLOSES)               \
+    X(BIND,           "bind",             OP_CHECKS | OP_FAILS)                                     \
+    X(SEND_TO,        "send to",          OP_CHECKS | OP_PARKS | OP_CLOSES | OP_FAILS)              \
+    X(RECEIVE_FROM,   "receive from",     OP_CHECKS | OP_PARKS | OP_CLOSES | OP_FAILS)              \
+    X(RESOLVE,        "resolve",          OP_CHECKS | OP_PARKS | OP_FAILS)                          \
+    X(FILE_READ,      "read file",        OP_CHECKS | OP_PARKS | OP_FAILS)                          \
+    X(FILE_WRITE,     "write file",       OP_CHECKS | OP_PARKS | OP_FAILS)                          \
+    X(OFFLOAD,        "offload",          OP_CHECKS | OP_PARKS | OP_FAILS)
 /* clang-format on */
 
 enum op {
@@ -121,6 +147,7 @@ struct program {
     struct node *main;
     unsigned nodes;
     coir_sim_options sim; /* seed, faults and order */
+    bool descriptors;     /* some are open from the beginning */
     bool watchdog;        /* all is cut after a while; without it a deadlock is in order */
     struct channel_plan channels[CHANNELS];
     unsigned permits, bound, limit, parties;
