@@ -192,6 +192,8 @@ simulated    = $(patsubst %,$(BUILD)/obj/simulated/%.o,$(basename $(1)))
 
 $(BUILD)/obj/simulated/src/%.o: private EXTRA = -UCOIR_POLL_TOLD -include src/sim/libc.h
 $(BUILD)/obj/simulated/src/debug/%.o: private EXTRA = -include src/sim/messages.h
+$(patsubst %,$(BUILD)/obj/simulated/src/debug/%.o,hooks wait): \
+    private EXTRA = -include src/sim/libc.h
 $(BUILD)/obj/simulated/%.o: %.c $(BUILD)/flags
 	echo "  cc    $< (simulated)"
 	mkdir -p $(@D)

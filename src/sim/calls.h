@@ -69,6 +69,7 @@ int coir__sim_shutdown(int fd, int how);
 /* disk.c */
 int coir__sim_lstat(const char *path, struct stat *out);
 int coir__sim_unlink(const char *path);
+ssize_t coir__sim_readlink(const char *path, char *out, size_t size);
 
 /* resolve.c */
 int coir__sim_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,

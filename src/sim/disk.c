@@ -100,6 +100,13 @@ int coir__sim_unlink(const char *path) {
     return (int)coir__sim_leave("unlink", -1, rc);
 }
 
+/* Of /proc, which the simulated machine does not have. */
+ssize_t coir__sim_readlink(const char *path, char *out, size_t size) {
+    if (coir__sim == NULL)
+        return readlink(path, out, size);
+    return coir__sim_leave("readlink", -1, -ENOENT);
+}
+
 /* ---- Open files ---- */
 
 static void destroy_file(struct coir__sim_object *object) {

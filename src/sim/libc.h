@@ -75,6 +75,7 @@
 #define shutdown(fd, how) coir__sim_shutdown(fd, how)
 #define lstat(path, out) coir__sim_lstat(path, out)
 #define unlink(path) coir__sim_unlink(path)
+#define readlink(path, out, size) coir__sim_readlink(path, out, size)
 #define getaddrinfo(host, port, hints, out) coir__sim_getaddrinfo(host, port, hints, out)
 #define freeaddrinfo(found) coir__sim_freeaddrinfo(found)
 
