@@ -148,10 +148,14 @@ Test(fatal, frames_that_are_overwritten) {
                 "    #1    smash_frames (");
 }
 
+#define DAMAGED "coir: SIGSEGV: access through a null pointer, to 0x8, by the instruction at 0x"
+
 Test(fatal, a_task_of_which_nothing_is_left) {
-    check_crash("smash-all", SIGSEGV,
-                "coir: SIGSEGV: access through a null pointer, to 0x8, by the "
-                "instruction at 0x");
+    check_crash("smash-all", SIGSEGV, DAMAGED);
+    const program_result *const result = crash("before-smash-all");
+    check(WIFEXITED(result->status) && WEXITSTATUS(result->status) == 3);
+    check_contains(result->err, DAMAGED);
+    check_contains(result->err, "mine: address 8\n");
 }
 
 Test(fatal, a_crash_in_a_second_run) {

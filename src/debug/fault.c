@@ -37,6 +37,7 @@ struct event {
     siginfo_t *info;
     void *context;
     struct sigaction action; /* of the program */
+    bool overflow;
 };
 
 static bool has_handler(const struct sigaction *action) {
@@ -60,10 +61,11 @@ static bool is_overflow(const struct coir__runtime *rt, const struct event *even
     return (uintptr_t)event->info->si_addr - guard < size;
 }
 
-static void tell(const struct coir__runtime *rt, const struct event *event) {
+static void tell(const struct coir__runtime *rt, struct event *event) {
+    event->overflow = is_overflow(rt, event);
     if (coir__fatal_place != NULL)
         coir__crash_tell_place(rt, event->context);
-    else if (is_overflow(rt, event))
+    else if (event->overflow)
         coir__crash_tell_overflow(rt, event->context);
     else
         coir__crash_tell(rt, event->info, event->context, has_handler(&event->action));
@@ -77,7 +79,7 @@ static void set_blocked(int number, int how) {
 }
 
 /* Survives a fault of its own. */
-static void tell_safely(const struct coir__runtime *rt, const struct event *event) {
+static void tell_safely(const struct coir__runtime *rt, struct event *event) {
     sigjmp_buf here;
     set_blocked(event->number, SIG_UNBLOCK);
     if (sigsetjmp(here, 1) == 0) {
@@ -90,7 +92,7 @@ static void tell_safely(const struct coir__runtime *rt, const struct event *even
     set_blocked(event->number, SIG_BLOCK);
 }
 
-static void report(const struct coir__runtime *rt, const struct event *event) {
+static void report(const struct coir__runtime *rt, struct event *event) {
     if (overflowed || is_no_crash(event))
         return;
     if (has_handler(&event->action) && atomic_exchange(&told_before_handler, true))
@@ -140,7 +142,7 @@ static void handle(int number, siginfo_t *info, void *context) {
         if (escape != NULL && number != SIGABRT)
             siglongjmp(*escape, 1);
         report(rt, &event);
-        if (is_overflow(rt, &event)) {
+        if (event.overflow) {
             overflowed = true;
             abort();
         }

@@ -5,30 +5,48 @@
 
 #include "debug/frame_text.h"
 
-/* Names are the program's memory and may be of any length. */
-static void copy_name(char out[COIR_NAME_SIZE], const char *name) {
-    const size_t length = name != NULL ? strnlen(name, COIR_NAME_SIZE - 1) : 0;
-    if (length > 0)
-        memcpy(out, name, length);
-    out[length] = '\0';
+/* Copies memory that may be gone by now; what cannot be had stays zero. */
+static size_t peek(void *out, const void *from, size_t size_bytes) {
+#ifdef __linux__
+    const struct iovec here = {.iov_base = out, .iov_len = size_bytes};
+    const struct iovec there = {.iov_base = (void *)(uintptr_t)from, .iov_len = size_bytes};
+    const long got = syscall(SYS_process_vm_readv, getpid(), &here, 1UL, &there, 1UL, 0UL);
+    if (got >= 0 || (errno != ENOSYS && errno != EPERM))
+        return got > 0 ? (size_t)got : 0;
+#endif
+    memcpy(out, from, size_bytes);
+    return size_bytes;
+}
+
+#define PEEK(out, object, field) ((void)peek(&(out), &(object)->field, sizeof(out)))
+
+/* Ends in zero, as `out` is zeroed: the name may be cut short. */
+static void peek_name(char out[COIR_NAME_SIZE], const char *name) {
+    if (name != NULL)
+        (void)peek(out, name, COIR_NAME_SIZE - 1);
 }
 
 static void note(struct coir__called *out, const struct coir__task *task) {
-    out->fn = task->fn;
-    copy_name(out->name, task->name);
+    PEEK(out->fn, task, fn);
+    peek_name(out->name, task->name);
 }
 
 void coir__identify(struct coir__identity *out, const struct coir__task *task) {
-    const coir_scope *const home = task->home;
+    coir_scope *home = NULL;
+    struct coir__task *owner = NULL;
+    const char *name = NULL;
     memset(out, 0, sizeof *out);
     note(&out->task, task);
+    PEEK(out->origin, task, origin);
+    PEEK(home, task, home);
     if (home == NULL)
         return;
-    if (home->coir__owner != NULL)
-        note(&out->owner, home->coir__owner);
-    copy_name(out->scope, home->coir__name);
     out->scope_address = home;
-    out->origin = task->origin;
+    PEEK(name, home, coir__name);
+    peek_name(out->scope, name);
+    PEEK(owner, home, coir__owner);
+    if (owner != NULL)
+        note(&out->owner, owner);
 }
 
 static void add_quoted(struct coir__text *line, const char *text) {

@@ -1,10 +1,11 @@
 /* Following a trail of frames outwards. */
 #include "debug/trail.h"
 
-void coir__trail_begin(struct coir__trail *trail, const struct coir__runtime *rt,
-                       const struct coir__registers *registers) {
+COIR_RAW_MEMORY void coir__trail_begin(struct coir__trail *trail, const struct coir__runtime *rt,
+                                       const struct coir__registers *registers) {
     const struct coir__task *const task = rt->current;
     trail->at = *registers;
+    trail->fp_unknown = false;
     trail->at.pc++;
     trail->low = (uintptr_t)task->shadow.low;
     trail->high = trail->low + task->shadow.size_bytes;
@@ -61,6 +62,7 @@ static bool follow_row(struct coir__trail *trail, const struct coir__cfi_row *ro
         return false;
     next.pc = coir__return_address(next.pc);
     trail->at = next;
+    trail->fp_unknown &= row->fp.where == COIR_CFI_SAME;
     return true;
 }
 
@@ -76,11 +78,51 @@ static bool follow_frame_pointer(struct coir__trail *trail) {
     return true;
 }
 
+/* ---- A frame pointer that is not known ----
+ *
+ * Of a thread asleep in a system call only the stack pointer and the program counter can be had. It
+ * suffices until a function counts from its frame pointer. That must point to a record somewhere
+ * above the stack pointer, from which a chain of others leads to the base. Such records also remain
+ * of calls that the function has made before: those lie lower, and return into the function itself.
+ */
+
+/* Whether a chain leads from the record to the base; `*own`: the first record in it that lies
+ * beyond all those that return into the function. */
+static bool leads_to_base(const struct coir__trail *trail, uintptr_t record,
+                          const struct coir__cfi_row *row, uintptr_t *own) {
+    *own = record;
+    for (;;) {
+        uintptr_t outer, pc;
+        if (!load(trail, record, &outer) || !load(trail, record + sizeof outer, &pc))
+            return false;
+        pc = coir__return_address(pc);
+        if (outer == 0)
+            return coir__is_base(pc) && *own != 0;
+        if (outer <= record)
+            return false;
+        if (pc > row->begin && pc <= row->end)
+            *own = outer;
+        record = outer;
+    }
+}
+
+static void find_frame_pointer(struct coir__trail *trail, const struct coir__cfi_row *row) {
+    uintptr_t record = trail->at.sp > trail->low ? trail->at.sp : trail->low;
+    for (; record < trail->high; record += sizeof record) {
+        if (leads_to_base(trail, record, row, &trail->at.fp)) {
+            trail->fp_unknown = false;
+            return;
+        }
+    }
+}
+
 void *coir__trail_next(struct coir__trail *trail, struct coir__cfi *cfi) {
     const uintptr_t pc = trail->at.pc;
     if (pc == 0)
         return NULL;
     const struct coir__cfi_row *const row = coir__cfi_row(cfi, pc);
+    if (trail->fp_unknown && row != NULL && row->base != COIR_CFI_SP)
+        find_frame_pointer(trail, row);
     if (coir__is_base(pc) ||
         ((row == NULL || !follow_row(trail, row)) && !follow_frame_pointer(trail)))
         trail->at.pc = 0;

@@ -1,6 +1,6 @@
-/* The frames of whoever was interrupted by a signal, innermost first: by the tables for exceptions,
- * and where there are none, along frame pointers. Safe in signal handlers: it calls nothing that is
- * not, and reads nothing but the files of the program and the stack within its bounds.
+/* The frames of whoever was interrupted, innermost first: by the tables for exceptions, and where
+ * there are none, along frame pointers. Safe in signal handlers: it calls nothing that is not, and
+ * reads nothing but the files of the program and the stack within its bounds.
  *
  * A trail is a value: a copy of it walks again from where the original stood. */
 #ifndef COIR_DEBUG_TRAIL_H
@@ -12,6 +12,7 @@
 struct coir__trail {
     struct coir__registers at; /* pc: as a walk yields it, see debug/backtrace.h; 0 at the end */
     uintptr_t low, high;       /* what there is of the stack */
+    bool fp_unknown; /* may be set at the beginning; the frame pointer is then looked for */
 };
 
 /* Begins where the running task, or the loop, was interrupted. */

@@ -216,6 +216,7 @@ static const struct way {
     {"assert", fail_assertion},
     {"smash", smash},
     {"smash-all", smash_all},
+    {"before-smash-all", smash_all},
     {"kill", kill_self},
     {"thread", thread},
     {"child", child},
@@ -235,7 +236,7 @@ static void prepare(const char *way) {
     struct sigaction info = {.sa_sigaction = end_with_info, .sa_flags = SA_SIGINFO};
     struct sigaction mask = {.sa_handler = blocked_too, .sa_flags = SA_NODEFER};
     (void)sigaddset(&mask.sa_mask, SIGUSR1);
-    if (strcmp(way, "before") == 0)
+    if (strcmp(way, "before") == 0 || strcmp(way, "before-smash-all") == 0)
         (void)sigaction(SIGSEGV, &info, NULL);
     else if (strcmp(way, "before-dies") == 0)
         install(SIGSEGV, let_die, 0);
