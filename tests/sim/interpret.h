@@ -6,8 +6,9 @@
 #include "sim/model.h"
 #include "sim/objects.h"
 
-/* Runs a program under the simulation, and checks what it left behind. Returns if all is well. */
-void program_run(const struct program *program);
+/* Runs a program under the simulation, and checks what it left behind. Returns if all is well: a
+ * number that is the same whenever the same was done. */
+uint64_t program_run(const struct program *program);
 
 /* The operations of a list, until one of them ends it. What the list came to. */
 int run_list(struct task *task, const struct node *list);

@@ -139,7 +139,7 @@ bool variant_fails(const struct variant *variant, struct desk *out) {
         desk = shared;
         (void)!freopen("/dev/null", "w", stderr);
         (void)alarm(SECONDS_MAX);
-        program_run(variant_program(variant));
+        (void)program_run(variant_program(variant));
         _exit(0);
     }
     int status = 0;
