@@ -144,7 +144,7 @@ TASK_TEST(debug_backtrace, functions_without_frame_pointers_are_not_left_out) {
     (void)spawn(&s, wait_below_frameless, &running);
     check_rc(coir_sleep(COIR_MS(1)), 0);
     const char *const expected =
-        "innermost between outermost frameless_too frameless wait_below_frameless ";
+        "innermost between outermost frameless_too frameless call_frameless wait_below_frameless ";
     check_frames(names_of_task(task), expected);
     check_frames(names_of_task(task), expected); /* by rules this time */
     check_frames(names_of(running.pcs, (size_t)running.count), expected);

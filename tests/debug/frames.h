@@ -13,7 +13,7 @@ const char *names_of(void *const pcs[], size_t count);
 const char *names_of_task(coir_task task);
 
 /* Calls fn(arg) by way of two functions without frame pointers, `frameless` and `frameless_too`;
- * returns what it returned, plus 2. */
+ * returns what it returned, plus 3. */
 int call_frameless(coir_fn fn, void *arg);
 
 /* The functions of a task stand in the names in this order, side by side, and the base last. */
