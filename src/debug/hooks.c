@@ -80,7 +80,7 @@ static void tell_ready(struct coir__runtime *rt) {
     const struct coir__task *const by = rt->current != &rt->loop ? rt->current : NULL;
     for (const struct coir__task *task = *observer->seen; task != &rt->loop; task = task->next) {
         const coir_task handle = handle_of(rt, task);
-        if (is_fresh(task) && task != rt->current) {
+        if (task != rt->current && is_fresh(task)) { /* the running one has no frame to look at */
             coir__probe_spawn(task, task->fn, by);
             CALL(observer, spawn, handle, observer->running);
         }
