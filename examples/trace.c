@@ -5,7 +5,8 @@
  * Each row is always in one of three states: running, ready (it could run, but another does), or
  * waiting, for what it says. An arrow leads from whoever woke a task to where it ran. Shows: hooks
  * know all that happens, so that a tracer is a page of code. The program that is traced is below:
- * clients who share two connections and a mutex, and one of whom is cut by a deadline. */
+ * clients who share two connections and a mutex, and one of whom is cut by a deadline: after 14
+ * milliseconds, or as many as the argument says. */
 #include <coir.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,11 +148,10 @@ static int client(void *arg) {
     return rc < 0 ? rc : book();
 }
 
-static int app(void *arg) {
-    (void)arg;
+static int app(void *deadline_ms) {
     static int numbers[6];
     COIR_TRY(coir_semaphore_init(&connections, 2, 0));
-    COIR_SCOPE(scope, .deadline = coir_after(COIR_MS(14)), .move_on = true);
+    COIR_SCOPE(scope, .deadline = coir_after(COIR_MS(*(int *)deadline_ms)), .move_on = true);
     for (int i = 0; i < 6; i++) {
         numbers[i] = i;
         char name[COIR_NAME_SIZE];
@@ -162,7 +162,8 @@ static int app(void *arg) {
     return coir_scope_close(&scope, 0);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    int deadline_ms = argc > 1 ? atoi(argv[1]) : 14;
     struct tracer tracer = {.out = stdout, .began = coir_now(), .loop_runs = true};
     const coir_hooks hooks = {
         .context = &tracer,
@@ -174,7 +175,7 @@ int main(void) {
     };
     name_row(&tracer, 0, "the loop");
     begin_slice(&tracer, 0, "start");
-    const int rc = coir_run_with(app, NULL, &(const coir_options){.hooks = &hooks});
+    const int rc = coir_run_with(app, &deadline_ms, &(const coir_options){.hooks = &hooks});
     if (tracer.loop_runs)
         end_slice(&tracer, 0);
     fprintf(tracer.out, "\n]\n");

@@ -555,7 +555,8 @@ static long number_in(const char *line, const char *key) {
 
 Test(examples, trace_draws_each_task_as_a_row_of_slices) {
     enum { ROWS = 8 }; /* the loop, the main task, six clients */
-    const program_result *const result = run_program((const char *const[]){"examples/trace", NULL});
+    const program_result *const result =
+        run_program((const char *const[]){"examples/trace", "60000", NULL});
     check_int(result->status, 0);
     check_str(result->err, "");
     bool open[ROWS] = {false};
