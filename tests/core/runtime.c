@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -502,13 +503,18 @@ Test(core_runtime, signals_cancel_the_main_scope) {
         check_rc(run_task_with(raise_and_wait, (void *)(uintptr_t)&numbers[i], &with_signals), 6);
 }
 
+static atomic_bool signals_are_caught;
+
 static void *kill_later(UNUSED void *arg) {
-    usleep(30 * 1000);
+    while (!signals_are_caught)
+        usleep(1000);
+    usleep(30 * 1000); /* best while the runtime waits for nothing else */
     kill(getpid(), SIGTERM);
     return NULL;
 }
 
 static int wait_for_the_signal(UNUSED void *arg) {
+    signals_are_caught = true;
     check_rc(coir_sleep(COIR_NEVER), -ECANCELED);
     return 0;
 }
