@@ -21,7 +21,8 @@ typedef void (*coir_context_fn)(void *value, void *arg);
 
 /* Prepares `context` so that the first switch to it calls fn(value, arg) on the given stack. The
  * stack is the caller's: at least 1024 bytes, best with a guard below, alive as long as the
- * context is used; on OpenBSD mapped with MAP_STACK, as every stack there. Errors: -EINVAL for NULL
+ * context is used; on OpenBSD mapped with MAP_STACK, as every stack there. What Valgrind or a
+ * sanitizer has to know of it, and of the switches, the caller tells them. Errors: -EINVAL for NULL
  * or a stack that is too small. Never parks. */
 COIR_API COIR_MUST_CHECK int coir_context_init(coir_context *context, void *stack,
                                                size_t stack_size_bytes, coir_context_fn fn,
