@@ -30,9 +30,9 @@
 ## Each takes CC=clang, CFLAGS=-O3, LDFLAGS=, SAN=address,undefined or SAN=thread, DEBUG=1
 ## (assertions, no optimisation), POLLER=epoll, kqueue or poll (a file of src/poll, where the system
 ## has it), WERROR=1 (warnings are errors), V=1 (shows the commands).
-## RUNNER=plain runs the tests without Criterion, as SAN=thread does by itself; LIBUNWIND=no without
-## libunwind, and those that need it. SYSROOT=folder is where a cross compiler finds headers and
-## libraries.
+## RUNNER=plain runs the tests without Criterion, as SAN=thread and UNDER=valgrind do by themselves;
+## LIBUNWIND=no without libunwind, and those that need it. SYSROOT=folder is where a cross compiler
+## finds headers and libraries.
 
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
@@ -57,9 +57,9 @@ $(if $(wildcard src/poll/$(POLLER).c),,$(error no src/poll/$(POLLER).c: POLLER i
 
 LIBKQUEUE      := $(and $(LINUX),$(filter kqueue,$(POLLER)))
 
-# Criterion dies under ThreadSanitizer. tests/plain stands in for it there, and where there is none.
-RUNNER_DEFAULT := $(if $(findstring thread,$(SAN)),plain,criterion)
-RUNNER         ?= $(RUNNER_DEFAULT)
+# Criterion dies under ThreadSanitizer, and starts Valgrind anew for each test. There, and where
+# there is no Criterion, tests/plain stands in for it.
+RUNNER         ?= $(if $(UNDER)$(findstring thread,$(SAN)),plain,criterion)
 WITHOUT_UNWIND := $(filter no,$(LIBUNWIND))
 $(if $(filter criterion plain,$(RUNNER)),,$(error RUNNER=$(RUNNER): it is criterion or plain))
 
@@ -68,7 +68,7 @@ $(if $(filter criterion plain,$(RUNNER)),,$(error RUNNER=$(RUNNER): it is criter
 comma   := ,
 space   := $() $()
 VARIANT := $(filter-out cc,$(subst /,_,$(CC))) $(subst $(comma),+,$(SAN)) $(if $(DEBUG),debug) \
-           $(filter-out $(RUNNER_DEFAULT),$(RUNNER)) $(filter-out $(POLLER_DEFAULT),$(POLLER)) \
+           $(filter-out criterion,$(RUNNER)) $(filter-out $(POLLER_DEFAULT),$(POLLER)) \
            $(if $(WITHOUT_UNWIND),no-unwind)
 BUILD   := build$(addprefix /,$(subst $(space),-,$(strip $(VARIANT))))
 
@@ -285,7 +285,7 @@ tests: all $(EXAMPLES) $(PATTERNS) $(FATAL) $(SUBJECTS) $(CHECK)
 check: tests
 	$(if $(filter plain,$(RUNNER)),echo "  RUNNER=plain: not by Criterion but by tests/plain")
 	$(if $(WITHOUT_UNWIND),echo "  LIBUNWIND=no: without the tests of $(UNWIND)")
-	sh tools/check.sh $(CHECK) -j$(JOBS) --filter '$(FILTER)'
+	UNDER='$(UNDER)' RUNNER='$(RUNNER)' sh tools/check.sh $(CHECK) -j$(JOBS) --filter '$(FILTER)'
 
 check-aarch64:
 	MAKE='$(MAKE)' sh tools/aarch64.sh check

@@ -37,7 +37,7 @@ static struct subject subject;
 
 static void begin(const char *how) {
     if (on_valgrind())
-        skip_test("Valgrind would run gdb too");
+        skip_test("gdb would see Valgrind, not the program");
     if (emulated())
         skip_test("gdb would see the emulator");
     need_program("gdb");
