@@ -103,7 +103,7 @@ static const char *report_of(const char *program, const char *mistake) {
 #define MISTAKE(function, kind)                                                                    \
     Test(sanitizers, function) {                                                                   \
         check_stack(report_of("tests/sanitizers/memory", #function), kind,                         \
-                    (const char *const[]){#function, "between", "defective", "body",               \
+                    (const char *const[]){#function, "between", "defective", "coir__task_body",    \
                                           "coir__entry", NULL});                                   \
     }
 
@@ -129,7 +129,7 @@ MISTAKE(lose_a_block, "definitely lost")
 Test(sanitizers, who_freed_the_block_is_told) {
     check_stack(report_of("tests/sanitizers/memory", "use_a_block_after_free"),
                 COIR_ASAN ? "freed by" : "free'd",
-                (const char *const[]){"free_the_block", "body", "coir__entry", NULL});
+                (const char *const[]){"free_the_block", "coir__task_body", "coir__entry", NULL});
 }
 
 #endif
@@ -145,7 +145,8 @@ MISTAKE(overflow_an_int, "signed integer overflow")
 Test(sanitizers, a_race_of_a_task_with_a_job) {
     const char *const report = report_of("tests/sanitizers/race", NULL);
     check_stack(report, "data race",
-                (const char *const[]){"count_in_the_task", "between", "defective", "body", NULL});
+                (const char *const[]){"count_in_the_task", "between", "defective",
+                                      "coir__task_body", NULL});
     check_contains(strstr(report, "count_in_the_task"), "Previous write");
     check_contains(strstr(report, "Previous write"), "count_in_the_job");
 }
