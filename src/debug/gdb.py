@@ -10,6 +10,7 @@
 
 import re
 import struct
+import time
 
 import gdb
 import gdb.unwinder
@@ -37,6 +38,20 @@ def coir_string(address, most=256):
         except gdb.MemoryError:
             break
     return text.split(b"\0")[0].decode("utf-8", "replace")
+
+
+def coir_clock(stopped):
+    """Now, in nanoseconds: in a core file, or far away, time stands still."""
+    inferior = gdb.selected_inferior()
+    kind = getattr(getattr(inferior, "connection", None), "type", "core")
+    return time.monotonic_ns() if kind == "native" else stopped
+
+
+def coir_duration(nanoseconds):
+    for unit, size in (("h", 3600 * 10**9), ("min", 60 * 10**9), ("s", 10**9), ("ms", 10**6)):
+        if nanoseconds >= size:
+            return "%.3g %s" % (nanoseconds / size, unit)
+    return "%d us" % (nanoseconds // 1000)
 
 
 class CoirObject:
@@ -168,6 +183,16 @@ class CoirRuntime(CoirObject):
         self.index = index  # among those of the process, from 1
         self.thread = self.number("thread")
         self.functions = {}
+        self.now = self.number("virtual_now") or coir_clock(self.number("turn_began"))
+
+    def until(self, time):
+        if time == 2**63 - 1:
+            return "for ever"
+        left = time - self.now
+        return "until %s from now" % coir_duration(left) if left > 0 else "until now"
+
+    def since(self, time):
+        return coir_duration(self.now - time) if self.now > time else ""
 
     def function(self, address):
         if address not in self.functions:
@@ -225,10 +250,6 @@ class CoirScope(CoirObject):
 
 
 class CoirTask(CoirObject):
-    # Waits of which more is known than the words, and how the task behind them is called in.
-    KINDS = {"mutex": " held by ", "read": " held by ", "write": " held by ",
-             "once": " run by ", "join": None, "close": None}
-
     def __init__(self, runtime, address):
         super().__init__(runtime.layout, "task", address)
         self.runtime = runtime
@@ -272,30 +293,67 @@ class CoirTask(CoirObject):
         if self.running:
             text = "running"
         elif self.word("wait"):
-            try:
-                text = "waits for " + self.wait_text()
-            except gdb.MemoryError:
-                text = "waits"
+            text = self.wait_state()
         else:
             text = "ready, not begun" if self.fresh else "ready"
         return text + (", cancelled" if self.word("due") == self.layout["task.due_cut"] else "")
 
-    def wait_text(self):
-        wait = CoirObject(self.layout, "waiter", self.word("wait"))
-        object = wait.word("object")
+    def wait_state(self):
+        try:
+            wait = CoirObject(self.layout, "waiter", self.word("wait"))
+            words = self.wait_text(wait)
+        except gdb.MemoryError:
+            return "waits"
+        text = "sleeps" + words[len("sleep"):] if words.startswith("sleep") else "waits for " + words
+        waited = self.runtime.since(wait.number("since"))
+        return text + (", for " + waited if waited else "")
+
+    def wait_text(self, wait):
+        """As the library says it (wait.c), as far as can be known from outside."""
+        layout, object = self.layout, wait.word("object")
         what = coir_string(wait.word("what")) if wait.word("what") else "something"
-        kind = {self.layout["what." + kind]: kind for kind in self.KINDS}.get(wait.word("what"))
-        if kind == "close":
-            return "close of " + CoirScope(self.runtime, object).label
+        kind = next((name[len("what."):] for name, place in layout.items()
+                     if name.startswith("what.") and place == wait.word("what")), None)
+
+        def there(field):
+            return coir_word(object + layout[field])
+
+        def held(verb, place):
+            owner = coir_word(place)  # 1: it has ended
+            return " %s by %s" % (verb, CoirTask(self.runtime, owner).label) if owner > 1 else ""
+
+        if kind in ("close", "start", "next"):
+            return what[:-len("scope")] + CoirScope(self.runtime, object).label
         if kind == "join":
             return "join of " + CoirTask(self.runtime, object).label
+        if kind == "sleep":
+            return "sleep " + self.runtime.until(wait.number("number"))
+        if kind in ("ends", "select"):
+            return "%s, %d of them" % (what, wait.number("number"))
+        if kind == "offload":
+            return "%s of '%s'" % (what, self.runtime.function(object))
+        if kind == "lookup":
+            return "look-up of '%s'" % coir_string(object)
         if wait.flag("numbered"):
             return "%s %d" % (what, wait.number("number"))
-        if not object:
-            return what
-        owner = coir_word(object + self.layout["owner." + kind]) if kind else 0
-        by = CoirTask(self.runtime, owner).label if owner > 1 else None  # 1: its owner is dead
-        return "%s %#x%s" % (what, object, (self.KINDS[kind] + by) if by else "")
+        text = "%s %#x" % (what, object) if object else what
+        if kind == "mutex":
+            return text + held("held", object + layout["mutex.owner"])
+        if kind in ("read", "write"):
+            return text + held("held", object + layout["rwlock.owner"])
+        if kind == "once":
+            return text + held("run", object + layout["once.runner"])
+        if kind == "condition":
+            lock = coir_word(wait.address + layout["sleeper.lock"])
+            return text + " of mutex %#x" % lock + held("held", lock + layout["mutex.owner"])
+        if kind in ("send", "receive"):
+            return text + " (%d of %d items)" % (there("channel.count"), there("channel.capacity"))
+        if kind == "items":
+            return text + " (%d are not)" % (there("channel.sent") - there("channel.finished"))
+        if kind == "limiter":
+            return text + " (%d of %d permits held)" % (there("limiter.held"),
+                                                        there("limiter.limit"))
+        return text
 
     @property
     def label(self):
@@ -467,7 +525,7 @@ class CoirHelp(CoirCommand):
 class CoirPs(CoirCommand):
     """Lists all tasks, a line for each. A star marks the one that runs."""
 
-    WIDEST = 64
+    WIDEST = 72
 
     def invoke(self, argument, from_tty):
         runtimes = coir_runtimes()

@@ -6,7 +6,9 @@
 
 #include <pthread.h>
 
+#include "coir/sync.h"
 #include "debug/wait.h"
+#include "sync/channel.h"
 #include "sync/lock.h"
 
 #define CONSTANT(name, number)                                                                     \
@@ -16,8 +18,7 @@
 #define TASK(member) FIELD("task." #member, struct coir__task, member)
 #define SCOPE(member) FIELD("scope." #member, struct coir_scope, coir__##member)
 #define WAITER(member) FIELD("waiter." #member, struct coir_waiter, member)
-#define WHAT(kind, owner)                                                                          \
-    CONSTANT("what." #kind, (uintptr_t)coir__what_##kind), CONSTANT("owner." #kind, owner)
+#define WHAT(kind) CONSTANT("what." #kind, (uintptr_t)coir__what_##kind)
 #define REGISTER(name) FIELD("frame." #name, struct coir_frame, name),
 
 static struct coir__layout layout = {
@@ -38,6 +39,7 @@ static struct coir__layout layout = {
             RUNTIME(loop),
             RUNTIME(root),
             RUNTIME(virtual_now),
+            RUNTIME(turn_began),
             CONSTANT("runtime.size", sizeof(struct coir__runtime)),
 
             FIELD("task.sp", struct coir__task, context.sp),
@@ -60,8 +62,10 @@ static struct coir__layout layout = {
 
             SCOPE(state),
             SCOPE(cancelled),
+            SCOPE(expired),
             SCOPE(shield),
             SCOPE(owner),
+            SCOPE(outer),
             SCOPE(inner),
             SCOPE(children),
             SCOPE(live),
@@ -74,14 +78,41 @@ static struct coir__layout layout = {
             WAITER(object),
             WAITER(number),
             WAITER(numbered),
+            FIELD("waiter.since", struct coir_waiter, coir__since),
             CONSTANT("waiter.size", sizeof(struct coir_waiter)),
 
-            WHAT(mutex, offsetof(struct coir__lock, owner)),
-            WHAT(read, offsetof(struct coir_rwlock, coir__lock.owner)),
-            WHAT(write, offsetof(struct coir_rwlock, coir__lock.owner)),
-            WHAT(once, offsetof(struct coir_once, coir__runner)),
-            WHAT(join, 0),
-            WHAT(close, 0),
+            WHAT(mutex),
+            WHAT(read),
+            WHAT(write),
+            WHAT(once),
+            WHAT(join),
+            WHAT(close),
+            WHAT(start),
+            WHAT(next),
+            WHAT(sleep),
+            WHAT(ends),
+            WHAT(select),
+            WHAT(send),
+            WHAT(receive),
+            WHAT(items),
+            WHAT(condition),
+            WHAT(limiter),
+            WHAT(barrier),
+            WHAT(offload),
+            WHAT(lookup),
+            FIELD("mutex.owner", struct coir__lock, owner),
+            FIELD("rwlock.owner", struct coir_rwlock, coir__lock.owner),
+            FIELD("rwlock.readers", struct coir_rwlock, coir__readers),
+            FIELD("once.runner", struct coir_once, coir__runner),
+            FIELD("channel.count", struct coir_channel, buffer.count),
+            FIELD("channel.capacity", struct coir_channel, buffer.capacity),
+            FIELD("channel.sent", struct coir_channel, sent),
+            FIELD("channel.finished", struct coir_channel, finished),
+            FIELD("limiter.held", struct coir_limiter, coir__held),
+            FIELD("limiter.limit", struct coir_limiter, coir__limit),
+            FIELD("barrier.waiting", struct coir_barrier, coir__waiting),
+            FIELD("barrier.parties", struct coir_barrier, coir__parties),
+            FIELD("sleeper.lock", struct coir__sleeper, lock),
 
             COIR_FRAME_REGISTERS(REGISTER) /* */
             CONSTANT("frame.size", sizeof(struct coir_frame)),

@@ -14,7 +14,7 @@
 
 #define COIR_LAYOUT_MAGIC "coir: look here"
 #define COIR_LAYOUT_VERSION 1
-#define COIR_LAYOUT_ENTRIES 80
+#define COIR_LAYOUT_ENTRIES 128
 
 struct coir__layout_entry {
     char name[24]; /* "task.wait"; empty: the table ends */

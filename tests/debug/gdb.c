@@ -55,12 +55,12 @@ static const char *shop(void) {
 }
 
 #define PS_LINES                                                                                   \
-    "Id  Task ", "State ", "In\n", "1  'main' ", "waits for close of scope 'shop' ",               \
+    "Id  Task ", "State ", "In\n", "1  'main' ", "waits for close of scope 'shop'",                \
         "scope 'main'\n", "2  'customer' ", "waits for read on fd ", "scope 'shop'\n",             \
-        "3  'till' ", "waits for sleep", "4  'assistant' ", "waits for mutex 0x",                  \
-        " held by task 3 'till' ", "5  'manager' ", "waits for close of scope 0x",                 \
-        "10  'apprentice' ", "waits for join of task 3 'till'", "6  'doze' ", "7  'doze' ",        \
-        "8  'doze' ", "9  'doze' ", "waits for sleep", "scope 'shop'\n"
+        "3  'till' ", "sleeps", "4  'assistant' ", "waits for mutex 0x", " held by task 3 'till'", \
+        "5  'manager' ", "waits for close of scope 0x", "10  'apprentice' ",                       \
+        "waits for join of task 3 'till'", "6  'doze' ", "7  'doze' ", "8  'doze' ", "9  'doze' ", \
+        "sleeps", "scope 'shop'\n"
 
 Test(debug_gdb, lists_the_tasks_of_a_process) {
     begin(NULL);
@@ -102,7 +102,7 @@ Test(debug_gdb, selects_a_task_and_leaves_it) {
     const char *const text = GDB("-p", subject.number, "bt", "coir task till", "echo <<\\n", "bt",
                                  "echo >>\\n", "frame function till", "coir bt customer",
                                  "echo still\\n", "frame", "coir thread", "echo left\\n", "bt");
-    check_in_order(text, " main (", "task 3 'till': waits for sleep\n", "<<\n", "#1 ",
+    check_in_order(text, " main (", "task 3 'till': sleeps for ever, for ", "<<\n", "#1 ",
                    " coir_sleep (", " till (", " coir__entry (", ">>\n", " till (",
                    "task 2 'customer'", "still\n", " till (", "left\n", "#0 ", " main (");
     end_subject(&subject);
@@ -116,7 +116,7 @@ Test(debug_gdb, shows_the_running_task_and_one_that_has_not_begun) {
                    "task 1 'main': running\n", "#0 ", " compute (", " open_shop (",
                    " coir__entry (", "task 11 'late': ready, not begun\n",
                    "#1  it will begin with late\n", "spawned by open_shop",
-                   "task 3 'till': waits for sleep\n", " till (");
+                   "task 3 'till': sleeps for ever, for ", " till (");
     end_subject(&subject);
 }
 
