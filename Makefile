@@ -4,7 +4,7 @@
 # choose a variant with a folder of its own below build/, and a change of flags rebuilds that
 # folder, so that objects of two kinds never meet in one program.
 
-## make              the library, static and shared, and coir-selfcheck
+## make              the library, static and shared, coir-selfcheck, and coir-ps if libdw is there
 ## make demo         builds and runs examples/scrape; needs make and a C compiler only
 ## make check        builds and runs the tests; installs what they need, if it may
 ##                   (FILTER='scope/*' runs some of them, JOBS=4 so many at a time)
@@ -19,7 +19,7 @@
 ## make check-perf   counts instructions, and compares them with those on record
 ## make bench-quick  the same in a minute
 ## make bench-deps   installs the other libraries
-## make install      headers, libraries, coir.pc, coir-selfcheck; PREFIX=/usr/local
+## make install      headers, libraries, coir.pc, coir-selfcheck, coir-ps; PREFIX=/usr/local
 ##                   LIBDIR=PREFIX/lib INCLUDEDIR=PREFIX/include BINDIR=PREFIX/bin DESTDIR=
 ## make uninstall    removes them again
 ## make deps         installs what the tests need: Criterion, libunwind
@@ -122,10 +122,11 @@ TESTS    := $(filter-out tests/fatal/% tests/plain/% tests/sanitizers/% tests/si
                 $(wildcard tests/*.c tests/*/*.c)) \
             $(if $(filter plain,$(RUNNER)),tests/plain/plain.c)
 CODE     := $(wildcard include/*.h include/*/*.h arch/*/*.h \
-                       $(foreach d,src selfcheck tests examples bench, \
+                       $(foreach d,src ps selfcheck tests examples bench, \
                            $(d)/*.[ch] $(d)/*/*.[ch] $(d)/*/*/*.[ch]))
 FATAL    := $(call programs,tests/fatal/*.c)
 SUBJECTS := $(call programs,tests/subjects/*.c tests/sanitizers/*.c tests/plain/sample.c)
+SHARING  := $(BUILD)/tests/subjects/shop-shared
 EXAMPLES := $(call programs,examples/*.c)
 PATTERNS := $(call programs,examples/patterns/*.c)
 BENCHES  := $(call programs,bench/*.c)
@@ -136,11 +137,12 @@ SIM      := $(BUILD)/libcoir-sim.a
 SHARED   := $(BUILD)/$(call shared,.$(VERSION))
 SONAME   := $(call shared,.$(MAJOR))
 SELFCHECK := $(BUILD)/coir-selfcheck
+LISTER   := $(BUILD)/coir-ps
 CHECK    := $(BUILD)/tests/check
 
 $(if $(wildcard arch/$(ARCH)/switch.S),,$(error no port for $(TARGET) yet: see arch/README.md))
 
-all: $(STATIC) $(SHARED) $(SELFCHECK)
+all: $(STATIC) $(SHARED) $(SELFCHECK) $(LISTER)
 
 # ---- The library: plain objects for the archive, .lo ones with -fPIC for the shared one ----
 
@@ -229,6 +231,12 @@ $(EXAMPLES) $(PATTERNS) $(BENCHES) $(FATAL) $(SUBJECTS): $(BUILD)/%: $(BUILD)/ob
 	mkdir -p $(@D)
 	$(LINK)
 
+# The same program with the shared library.
+$(SHARING): private EXTRA = -Wl,-rpath,$(abspath $(BUILD))
+$(SHARING): $(BUILD)/obj/tests/subjects/shop.o $(SHARED)
+	echo "  ld    $@"
+	$(CC) $(MACHINE) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(EXTRA) $(LDLIBS)
+
 $(BUILD)/obj/selfcheck/main.o: private EXTRA = -DSELFCHECK_POLLER='"$(POLLER)"'
 $(SELFCHECK): private EXTRA = -lm
 $(SELFCHECK): $(call objects,$(wildcard selfcheck/*.c)) $(STATIC)
@@ -240,6 +248,24 @@ $(BUILD)/obj/bench/shapes/%.o: private EXTRA = -DSUBJECT='"bench/peers/tasks/coi
 $(SHAPES): $(BUILD)/bench/%-coir: $(BUILD)/obj/bench/shapes/%.o $(STATIC)
 	echo "  ld    $@"
 	$(LINK)
+
+# coir-ps is built where the libraries are that know program files and core files.
+ELFUTILS := -ldw -lelf
+HAS_ELFUTILS := $(if $(LINUX),$(shell \
+    printf '\043include <elfutils/libdwfl.h>\nint main(void) { return dwfl_version(0) == 0; }' | \
+    $(CC) -x c -o /dev/null - $(LDFLAGS) $(ELFUTILS) 2>/dev/null && echo yes))
+
+ifdef HAS_ELFUTILS
+$(BUILD)/obj/ps/%.o: INCLUDES += -Ips
+$(LISTER): private EXTRA = $(ELFUTILS)
+$(LISTER): $(call objects,$(wildcard ps/*.c)) $(STATIC)
+	echo "  ld    $@"
+	$(LINK)
+else
+.PHONY: $(LISTER)
+$(LISTER):
+	echo "coir-ps is left out: it needs Linux and, of the elfutils, libdw (libdw-dev, elfutils-devel)"
+endif
 
 examples: $(EXAMPLES) $(PATTERNS)
 
@@ -280,7 +306,7 @@ $(CHECK): $(TEST_OBJECTS) $(STATIC) $(BUILD)/test-sources
 	mkdir -p $(@D)
 	$(LINK)
 
-tests: all $(EXAMPLES) $(PATTERNS) $(FATAL) $(SUBJECTS) $(CHECK)
+tests: all $(EXAMPLES) $(PATTERNS) $(FATAL) $(SUBJECTS) $(SHARING) $(CHECK)
 
 check: tests
 	$(if $(filter plain,$(RUNNER)),echo "  RUNNER=plain: not by Criterion but by tests/plain")
@@ -332,7 +358,7 @@ install: all
 	install -m 644 include/coir/*.h $(DESTDIR)$(INCLUDEDIR)/coir
 	install -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)
 	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
-	install -m 755 $(SELFCHECK) $(DESTDIR)$(BINDIR)
+	install -m 755 $(SELFCHECK) $(if $(HAS_ELFUTILS),$(LISTER)) $(DESTDIR)$(BINDIR)
 	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/$(call shared)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
@@ -345,7 +371,7 @@ install: all
 
 uninstall:
 	rm -f $(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(wildcard include/*.h include/coir/*.h)) \
-	    $(DESTDIR)$(BINDIR)/$(notdir $(SELFCHECK))
+	    $(addprefix $(DESTDIR)$(BINDIR)/,$(notdir $(SELFCHECK) $(LISTER)))
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/coir
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(notdir $(STATIC) $(SHARED)) $(SONAME) \
 	        $(call shared) pkgconfig/coir.pc) $(DESTDIR)$(GDB_SCRIPT)

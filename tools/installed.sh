@@ -58,6 +58,9 @@ ${CXX:-c++} -std=c++17 -Wall -Wextra -Wpedantic -Werror $cflags "$scratch/plus.c
     -o "$scratch/plus" $shared
 "$scratch/plus" || fail "the C++ program failed"
 
+if [ -x "$scratch/opt/coir/bin/coir-ps" ]; then # libdw is there
+    "$scratch/opt/coir/bin/coir-ps" --version >"$scratch/output" || fail "coir-ps does not run"
+fi
 "$scratch/opt/coir/bin/coir-selfcheck" >"$scratch/output" ||
     fail "the self-check failed: $(cat "$scratch/output")"
 

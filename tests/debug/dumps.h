@@ -10,6 +10,9 @@ const char *dump_with(const coir_dump_options *options);
 #define dump_as(...) dump_with(&(const coir_dump_options){__VA_ARGS__})
 const char *dump(void);
 
+/* That the text is JSON, as far as its grammar goes (json.c). */
+void check_json(const char *text);
+
 /* Spawns a named task (or one without a name, for NULL), which goes on to its first wait. */
 coir_task spawn_waiting(coir_scope *scope, const char *name, coir_fn fn, void *arg);
 

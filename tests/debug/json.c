@@ -86,7 +86,7 @@ static bool is_utf8(const char *text) {
     return length != (size_t)-1;
 }
 
-static void check_json(const char *text) {
+void check_json(const char *text) {
     const char *const end = value(space(text), 0);
     cr_assert(end != NULL && *space(end) == '\0', "no valid JSON:\n%s", text);
 }
