@@ -10,6 +10,15 @@
 #include "debug/frame_text.h"
 #include "debug/identity.h"
 
+/* How a signal says that pthread_kill has sent it. */
+#if defined(SI_TKILL)
+#define SENT_TO_THREAD SI_TKILL
+#elif defined(SI_LWP)
+#define SENT_TO_THREAD SI_LWP
+#else
+#define SENT_TO_THREAD SI_USER
+#endif
+
 #define ASKERS_MAX 64
 
 static struct asker {
@@ -50,7 +59,7 @@ static void ask(struct coir__runtime *rt) {
 static void handle(int number, siginfo_t *info, void *context) {
     const int saved_errno = errno;
     struct coir__runtime *const mine = coir__rt;
-    const bool passed_on = info->si_code == SI_TKILL && info->si_pid == getpid();
+    const bool passed_on = info->si_code == SENT_TO_THREAD && info->si_pid == getpid();
     bool asked = false;
     atomic_fetch_add(&handling, 1);
     for (size_t i = 0; i < ASKERS_MAX; i++) {
