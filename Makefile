@@ -13,6 +13,8 @@
 ##                   Debian's gcc-aarch64-linux-gnu and qemu-user-static)
 ## make sim          runs random programs on a simulated system, one a seed, and checks the laws;
 ##                   (SEEDS=100000 as many, FIRST=1 from there; COIR_SIM=seed:7 that one)
+## make cross        builds all of it for macOS, the BSDs and musl by zig, and runs what can run
+##                   (ZIG= the compiler; otherwise npm fetches it)
 ## make examples     the programs of examples/
 ## make bench        builds and runs the measurements of bench/ beside other libraries
 ##                   (MEASURE='switch yield' only those, ROUNDS=9 as often)
@@ -313,6 +315,9 @@ check: tests
 	$(if $(WITHOUT_UNWIND),echo "  LIBUNWIND=no: without the tests of $(UNWIND)")
 	UNDER='$(UNDER)' RUNNER='$(RUNNER)' sh tools/check.sh $(CHECK) -j$(JOBS) --filter '$(FILTER)'
 
+cross:
+	MAKE='$(MAKE)' JOBS='$(JOBS)' sh tools/cross.sh
+
 check-aarch64:
 	MAKE='$(MAKE)' sh tools/aarch64.sh check
 
@@ -388,7 +393,7 @@ $(BUILD)/flags $(BUILD)/sources $(BUILD)/test-sources: FORCE
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all examples demo benches bench bench-quick bench-deps check-perf tests check sim deps \
+.PHONY: FORCE all cross examples demo benches bench bench-quick bench-deps check-perf tests check sim deps \
         check-aarch64 format lint clean help install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
