@@ -9,7 +9,7 @@
 
 /* ---- Messages and memory ---- */
 
-static void say(const char *format, va_list arguments) {
+__attribute__((format(printf, 1, 0))) static void say(const char *format, va_list arguments) {
     (void)fputs("coir-ps: ", stderr);
     (void)vfprintf(stderr, format, arguments);
     (void)fputc('\n', stderr);
