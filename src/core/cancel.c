@@ -29,7 +29,7 @@ static void mark_outwards(coir_scope *scope) {
     }
 }
 
-static void mark_cut(struct coir__task *task) {
+void coir__mark_cut(struct coir__task *task) {
     task->told |= task->effective;
     mark_outwards(coir__innermost(task));
 }
@@ -45,7 +45,7 @@ static void cut(struct coir__task *task) {
     coir_waiter *const wait = task->wait;
     if (wait->cut == NULL || !wait->cut(wait))
         return;
-    mark_cut(task); /* `wait` may be gone by now */
+    coir__mark_cut(task); /* `wait` may be gone by now */
     coir__resume(coir__rt, task, -ECANCELED);
 }
 
@@ -173,7 +173,7 @@ bool coir__is_cut(struct coir__runtime *rt, struct coir__task *self) {
 }
 
 void coir__told(struct coir__runtime *rt, struct coir__task *self) {
-    mark_cut(self);
+    coir__mark_cut(self);
     count_ignored(rt, self);
 }
 

@@ -259,6 +259,9 @@ void coir__expire(coir_scope *scope);
 int coir__check_slow(struct coir__runtime *rt, struct coir__task *self);
 /* Whether the running task is cancelled, deadlines that have just passed included. */
 bool coir__is_cut(struct coir__runtime *rt, struct coir__task *self);
+/* Remembers where the cut came from that the task is given now: for a `cut` that makes the task
+ * wait for something else first. */
+void coir__mark_cut(struct coir__task *task);
 /* What was cut inside the scope, perhaps before anything around it was cancelled, is told to be cut
  * by what is around it now: that has to report it. */
 void coir__cut_around(const coir_scope *scope);

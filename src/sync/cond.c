@@ -30,6 +30,7 @@ static bool cut_sleeper(coir_waiter *wait) {
     struct coir__sleeper *const sleeper = (struct coir__sleeper *)(void *)wait;
     if (sleeper->lock->owner != NULL) {
         sleeper->was_cut = true;
+        coir__mark_cut(wait->coir__task); /* by the time it can say so, things may have changed */
         queue_for_mutex(sleeper);
         return false;
     }

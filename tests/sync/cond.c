@@ -666,3 +666,45 @@ TASK_TEST_SEEDS(sync_cond, a_bounded_buffer_survives_cancelled_users) {
     check_rc(coir_mutex_destroy(&buffer.mutex), 0);
     return 0;
 }
+
+/* ---- A cut that takes its time ---- */
+
+struct scene {
+    coir_mutex mutex;
+    coir_cond cond;
+};
+
+static int wait_in_scene(void *arg) {
+    struct scene *const scene = arg;
+    COIR_TRY(coir_mutex_lock(&scene->mutex));
+    const int rc = coir_cond_wait(&scene->cond, &scene->mutex);
+    (void)coir_mutex_unlock(&scene->mutex);
+    return rc;
+}
+
+static int hold_in_scene(void *arg) {
+    struct scene *const scene = arg;
+    COIR_SCOPE(calm, .shield = true);
+    COIR_TRY(coir_mutex_lock(&scene->mutex));
+    const int rc = coir_sleep(COIR_MS(20));
+    (void)coir_mutex_unlock(&scene->mutex);
+    return coir_scope_close(&calm, rc);
+}
+
+/* Between the cut and the return, for which the mutex is needed, a shield is raised: it was told to
+ * stop all the same, and has not failed. */
+TASK_TEST(sync_cond, who_was_cut_has_not_failed_though_a_shield_is_raised_before_it_returns) {
+    struct scene scene = {.cond = {.coir__waiters = {NULL}}};
+    COIR_SCOPE(outer);
+    COIR_SCOPE(s);
+    check_rc(coir_spawn(&s, wait_in_scene, &scene), 0);
+    check_rc(coir_yield(), 0);
+    check_rc(coir_spawn(&s, hold_in_scene, &scene), 0);
+    check_rc(coir_yield(), 0);
+    coir_scope_cancel(&outer);
+    check_rc(coir_scope_set_shield(&s, true), 0);
+    check_rc(coir_scope_close(&s, 0), -ECANCELED);
+    check_int(coir_scope_errors(&s, NULL, 0), 0);
+    check_rc(coir_scope_close(&outer, 0), 0);
+    return 0;
+}
