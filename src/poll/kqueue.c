@@ -1,4 +1,4 @@
-/* The kqueue backend: macOS and the BSDs, and Linux by way of libkqueue.
+/* The kqueue backend: macOS and the BSDs, and Linux by way of libkqueue, for tests.
  *
  * Each direction is a filter of its own, and EV_CLEAR makes edges of it. Closing a descriptor takes
  * its filters away, except in libkqueue, which is told (COIR_POLL_TOLD). Where a third filter tells
@@ -9,17 +9,18 @@
 
 #include "base/sys.h"
 #include "poll/poll.h"
+#include "poll/wake.h"
 
 #define EVENTS_AT_ONCE 256
 #define WAIT_MAX COIR_SEC(86400) /* some systems refuse a wait of years */
 
-/* libkqueue takes locks in kevent, so that a signal handler must not call it; OpenBSD has had such
- * events since 7.8. */
+/* Events that the program triggers. OpenBSD has had them since 7.8; libkqueue takes locks for them,
+ * which a signal handler must not. */
 #if defined(EVFILT_USER) && !defined(__linux__)
-#define WAKE_BY_EVENT 1
+#define HAS_TRIGGERS 1
+#define WAKE 0 /* the one of coir__poll_wake; those of descriptors have their number and one */
 #else
-#define WAKE_BY_EVENT 0
-#include "poll/wake.h"
+#define HAS_TRIGGERS 0
 #endif
 
 #ifdef EVFILT_EXCEPT
@@ -30,74 +31,59 @@
 #define SHORT_READ_UNSURE COIR_POLL_SPECIAL
 #endif
 
-/* ---- Waking ---- */
+typedef __typeof__(((struct kevent *)NULL)->udata) token_type; /* a pointer, or a number */
+typedef __typeof__(((struct kevent *)NULL)->filter) filter_type;
 
-#if WAKE_BY_EVENT
-
-static int change_wake(const struct coir__poller *poller, unsigned short flags, unsigned fflags) {
+static int change(const struct coir__poller *poller, uintptr_t ident, filter_type filter,
+                  unsigned short flags, unsigned fflags, uint64_t token) {
     struct kevent event;
-    EV_SET(&event, 0, EVFILT_USER, flags, fflags, 0, 0);
+    EV_SET(&event, ident, filter, flags, fflags, 0, (token_type)(uintptr_t)token);
     return (int)sys_result(kevent(poller->fd, &event, 1, NULL, 0, NULL));
 }
 
+/* ---- Waking ---- */
+
 static int begin_waking(struct coir__poller *poller) {
-    return change_wake(poller, EV_ADD | EV_CLEAR, 0);
-}
-
-static void end_waking(struct coir__poller *poller) {
-    (void)poller;
-}
-
-static bool is_wake(struct coir__poller *poller, const struct kevent *event) {
-    (void)poller;
-    return event->filter == EVFILT_USER;
-}
-
-void coir__poll_wake(struct coir__poller *poller) {
-    const int saved = errno;
-    (void)change_wake(poller, 0, NOTE_TRIGGER);
-    errno = saved;
-}
-
+#if HAS_TRIGGERS
+    return change(poller, WAKE, EVFILT_USER, EV_ADD | EV_CLEAR, 0, 0);
 #else
-
-static int begin_waking(struct coir__poller *poller) {
     COIR_TRY(wake_open(poller));
-    struct kevent event;
-    EV_SET(&event, (uintptr_t)poller->woken, EVFILT_READ, EV_ADD, 0, 0, 0);
-    const int rc = (int)sys_result(kevent(poller->fd, &event, 1, NULL, 0, NULL));
+    const int rc = change(poller, (uintptr_t)poller->woken, EVFILT_READ, EV_ADD, 0, 0);
     if (rc < 0)
         wake_close(poller);
     return rc;
-}
-
-static void end_waking(struct coir__poller *poller) {
-    wake_close(poller);
+#endif
 }
 
 static bool is_wake(struct coir__poller *poller, const struct kevent *event) {
+#if HAS_TRIGGERS
+    (void)poller;
+    return event->filter == EVFILT_USER && event->ident == WAKE;
+#else
     if (event->ident != (uintptr_t)poller->woken)
         return false;
     wake_drain(poller);
     return true;
+#endif
 }
 
 void coir__poll_wake(struct coir__poller *poller) {
+#if HAS_TRIGGERS
+    const int saved = errno;
+    (void)change(poller, WAKE, EVFILT_USER, 0, NOTE_TRIGGER, 0);
+    errno = saved;
+#else
     wake_write(poller);
+#endif
 }
 
-#endif
-
 /* ---- Beginning and end ---- */
-
-#ifdef __linux__
-void libkqueue_drain_pending_close(void); /* which no header of libkqueue declares */
-#endif
 
 /* libkqueue notices the close in a thread of its own, and only then gives the rest back. */
 static void close_queue(int fd) {
     (void)sys_close(fd);
 #ifdef __linux__
+    extern void libkqueue_drain_pending_close(void);
     libkqueue_drain_pending_close();
 #endif
 }
@@ -115,28 +101,36 @@ int coir__poll_init(struct coir__poller *poller) {
 
 void coir__poll_fini(struct coir__poller *poller) {
     close_queue(poller->fd);
-    end_waking(poller);
+    if (!HAS_TRIGGERS)
+        wake_close(poller);
 }
 
 /* ---- Registering ---- */
 
-/* Makes one change to all filters of a descriptor. One direction will do: there are pipes and
- * devices that have no other. */
-static int change(const struct coir__poller *poller, int fd, unsigned short flags, uint64_t token) {
+/* Makes one change to all filters of a descriptor. One direction will do: FreeBSD and NetBSD refuse
+ * the filter for writing of a pipe whose other end is gone. A call that waits for what was refused
+ * is woken once, to find that out. */
+static int change_all(const struct coir__poller *poller, int fd, unsigned short flags,
+                      uint64_t token) {
     struct kevent filters[FILTERS];
-    __typeof__(filters[0].udata) const data = (__typeof__(data))(uintptr_t)token; /* or a number */
-    EV_SET(&filters[0], (uintptr_t)fd, EVFILT_WRITE, flags, 0, 0, data);
-    EV_SET(&filters[1], (uintptr_t)fd, EVFILT_READ, flags, 0, 0, data);
+    const token_type data = (token_type)(uintptr_t)token;
+    EV_SET(&filters[0], (uintptr_t)fd, EVFILT_WRITE, flags | EV_RECEIPT, 0, 0, data);
+    EV_SET(&filters[1], (uintptr_t)fd, EVFILT_READ, flags | EV_RECEIPT, 0, 0, data);
 #ifdef EVFILT_EXCEPT
-    EV_SET(&filters[2], (uintptr_t)fd, EVFILT_EXCEPT, flags, NOTE_OOB, 0, data);
+    EV_SET(&filters[2], (uintptr_t)fd, EVFILT_EXCEPT, flags | EV_RECEIPT, NOTE_OOB, 0, data);
 #endif
-    for (int i = 0; i < FILTERS; i++)
-        filters[i].flags |= EV_RECEIPT; /* tells how each fared, and nothing else */
     if (kevent(poller->fd, filters, FILTERS, filters, FILTERS, NULL) < 0)
         return -errno;
     const int writing = (int)filters[0].data, reading = (int)filters[1].data;
     if (writing == ENOMEM || reading == ENOMEM)
         return -ENOMEM;
+#if HAS_TRIGGERS
+    if ((flags & EV_ADD) && (writing == 0) != (reading == 0)) {
+        const uintptr_t ident = (uintptr_t)fd + 1;
+        (void)change(poller, ident, EVFILT_USER, EV_ADD | EV_ONESHOT, 0, token);
+        (void)change(poller, ident, EVFILT_USER, 0, NOTE_TRIGGER, token);
+    }
+#endif
     return writing == 0 || reading == 0 ? 0 : -reading;
 }
 
@@ -145,18 +139,20 @@ int coir__poll_add(struct coir__poller *poller, int fd, uint64_t token) {
     COIR_TRY(sys_stat(fd, &info));
     if (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode) || S_ISBLK(info.st_mode))
         return -EPERM;
-#ifdef __linux__ /* libkqueue keeps those of a descriptor that was closed, and does not report     \
-                    anew */
-    (void)change(poller, fd, EV_DELETE, 0);
+#ifdef __linux__ /* libkqueue keeps filters of what was closed, and does not report anew */
+    (void)change_all(poller, fd, EV_DELETE, 0);
 #endif
-    const int rc = change(poller, fd, EV_ADD | EV_CLEAR, token);
+    const int rc = change_all(poller, fd, EV_ADD | EV_CLEAR, token);
     if (rc == -ENOMEM)
-        (void)change(poller, fd, EV_DELETE, 0);
+        (void)change_all(poller, fd, EV_DELETE, 0);
     return rc;
 }
 
 int coir__poll_remove(struct coir__poller *poller, int fd) {
-    return change(poller, fd, EV_DELETE, 0);
+#if HAS_TRIGGERS
+    (void)change(poller, (uintptr_t)fd + 1, EVFILT_USER, EV_DELETE, 0, 0);
+#endif
+    return change_all(poller, fd, EV_DELETE, 0);
 }
 
 #if COIR_POLL_TOLD
@@ -173,8 +169,12 @@ static unsigned meaning(const struct kevent *event) {
         return COIR_POLL_WRITE;
     case EVFILT_READ:
         return COIR_POLL_READ | SHORT_READ_UNSURE | (event->flags & EV_EOF ? COIR_POLL_SPECIAL : 0);
-    default:
+#ifdef EVFILT_EXCEPT
+    case EVFILT_EXCEPT:
         return COIR_POLL_READ | COIR_POLL_SPECIAL;
+#endif
+    default: /* of our own: nobody knows */
+        return COIR_POLL_READ | COIR_POLL_WRITE | COIR_POLL_SPECIAL;
     }
 }
 
