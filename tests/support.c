@@ -133,6 +133,8 @@ int run_task_with(coir_fn body, void *arg, const run_options *options) {
     let_libkqueue_begin();
     coir_options runtime = options->runtime;
     runtime.virtual_clock = !options->real_clock;
+    if (runtime.slow_task == 0)
+        runtime.slow_task = COIR_NEVER; /* the machine may be */
     if (runtime.seed != 0)
         snprintf(label, sizeof label, " (seed %" PRIu64 ")", runtime.seed);
     bool open_before[DESCRIPTORS_LOOKED_AT];

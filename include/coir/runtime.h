@@ -17,7 +17,8 @@ struct coir_scope;
 typedef struct coir_options {
     /* Bytes of stack for a task that does not ask for its own size: 16 KiB to 1 GiB. Rounded up so
      * that stack, guard and bookkeeping make a power of two. Default: 110 KiB (a slot of 128 KiB,
-     * on aarch64, whose guards are larger, of 256; a task that uses little takes one page of it). */
+     * on aarch64, whose guards are larger, of 256; a task that uses little takes one page of it).
+     */
     size_t stack_size_bytes;
     /* How many unused stacks are kept ready with their memory; more are handed back to the system
      * when the runtime is idle. Default 4,096. */
@@ -44,6 +45,13 @@ typedef struct coir_options {
      * True: no signal is touched, but for those that another option asks for. (Nor is one of these
      * in a library built with a sanitizer, which reports them itself.) */
     bool leave_signals;
+    /* Nanoseconds. A task that holds the thread longer than that, without a wait or a yield, is
+     * named on stderr while it does, once, with the place where it is; at most once a second.
+     * COIR_NEVER: none is. Default: none, but 100 ms in a library built for debugging (and not for
+     * a sanitizer, nor under Valgrind). A second thread looks four times in that time, and sends
+     * SIGURG to this one to see its stack, if it computes: a system call that begins in that very
+     * moment, and is of those that are not restarted, may then fail with EINTR. */
+    coir_time slow_task;
     /* Told of what tasks do, from the first on; see hooks.h. Copied. */
     const struct coir_hooks *hooks;
     /* Count how long each task runs, for coir_task_run_time. Reads the clock at every switch. */
@@ -94,6 +102,7 @@ typedef struct coir_stats {
     uint64_t offload_threads;  /* alive */
     uint64_t scopes_left_open; /* left without close; the guard of COIR_SCOPE cancelled, joined */
     uint64_t cuts_ignored;     /* times a task was made to yield because it ignored being cut */
+    uint64_t slow_stretches;   /* times a task held the thread longer than coir_options.slow_task */
     uint64_t accept_backoffs;  /* times an accept waited because no descriptor was to be had */
 } coir_stats;
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -91,6 +92,41 @@ static inline int64_t sys_clock_coarse(void) {
 #endif
 }
 
+/* What a thread has had of the processor so far; 0 where that is not to be had. */
+static inline int64_t sys_thread_time(pthread_t thread) {
+#ifndef __APPLE__
+    clockid_t clock;
+    struct timespec now;
+    if (pthread_getcpuclockid(thread, &clock) == 0 && clock_gettime(clock, &now) == 0)
+        return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+#else
+    (void)thread;
+#endif
+    return 0;
+}
+
+/* A condition for sys_cond_wait, which takes a duration. */
+static inline void sys_cond_init(pthread_cond_t *cond) {
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+#ifndef __APPLE__
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+#endif
+    (void)pthread_cond_init(cond, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
+static inline void sys_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t duration) {
+#ifdef __APPLE__
+    const struct timespec wait = {duration / 1000000000, duration % 1000000000};
+    (void)pthread_cond_timedwait_relative_np(cond, mutex, &wait);
+#else
+    const int64_t end = sys_clock() + duration;
+    const struct timespec until = {end / 1000000000, end % 1000000000};
+    (void)pthread_cond_timedwait(cond, mutex, &until);
+#endif
+}
+
 /* ---- Memory ---- */
 
 static inline void *sys_allocate(size_t size_bytes) {
@@ -110,7 +146,8 @@ static inline void sys_free(void *memory) {
     free(memory);
 }
 
-/* What a signal handler's frame takes of its stack beyond what the compiler knows of: the registers.
+/* What a signal handler's frame takes of its stack beyond what the compiler knows of: the
+ * registers.
  */
 static inline size_t sys_signal_frame_size(void) {
 #if defined(__linux__) && defined(AT_MINSIGSTKSZ)

@@ -27,6 +27,7 @@ static void after_fork(void) {
     coir__signals_forked();
     coir__quit_forked();
     coir__fault_forked();
+    coir__hold_forked();
     coir__layout_forked();
 }
 
@@ -49,6 +50,8 @@ static uint64_t next_serial(void) {
 static int check_options(const coir_options *options) {
     if (options->stack_size_bytes != 0 && (options->stack_size_bytes < COIR_STACK_SIZE_MIN ||
                                            options->stack_size_bytes > COIR_STACK_SIZE_MAX))
+        return -EINVAL;
+    if (options->slow_task < 0)
         return -EINVAL;
     return options->offload_threads > OFFLOAD_THREADS_MAX ? -EINVAL : 0;
 }
@@ -184,7 +187,9 @@ int coir_run_with(coir_fn fn, void *arg, const coir_options *options) {
         rc = coir__quit_take(rt);
     if (rc == 0) {
         coir__fault_init(rt);
+        coir__watchdog_start(rt, options->slow_task);
         rc = run(rt);
+        coir__watchdog_stop(rt);
         coir__fault_fini(rt);
     }
     coir__quit_release(rt);
@@ -234,6 +239,7 @@ int coir_stats_get(coir_stats *out) {
         .offload_threads = coir__offload_threads(rt),
         .scopes_left_open = rt->scopes_left_open,
         .cuts_ignored = rt->cuts_ignored,
+        .slow_stretches = coir__watchdog_stretches(rt),
         .accept_backoffs = rt->accept_backoffs,
     };
     return 0;

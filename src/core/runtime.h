@@ -136,6 +136,7 @@ void coir__records_free(coir_scope *scope);
 struct coir__fds;
 struct coir__offload;
 struct coir__inspector;
+struct coir__watchdog;
 
 /* Who picks among the ready tasks when neither order of arrival nor a seed shall: returns a number
  * below `count`, which is at least 2. How tests enumerate schedules. */
@@ -188,6 +189,7 @@ struct coir__runtime {
     struct coir__fds *fds;
     struct coir__offload *offload;
     struct coir__inspector *inspector;
+    struct coir__watchdog *watchdog; /* or NULL */
 
     uint64_t epoch;      /* counts changes of what is effectively cancelled */
     uint64_t generation; /* serial of the runtime in the upper bits, tasks counted below */
@@ -298,6 +300,7 @@ int coir__quit_take(struct coir__runtime *rt);
 void coir__quit_release(struct coir__runtime *rt);
 void coir__quit_forked(void);
 void coir__fault_forked(void);
+void coir__hold_forked(void);
 
 /* What the options and the tracers of the system ask for (debug/hooks.c). */
 void coir__observe_init(struct coir__runtime *rt, const coir_options *options);
@@ -361,6 +364,12 @@ void coir__inspector_fini(struct coir__runtime *rt);
 /* Turns crashes of tasks into messages, for this thread's runtime (debug/fault.c). */
 void coir__fault_init(struct coir__runtime *rt);
 void coir__fault_fini(struct coir__runtime *rt);
+/* Has tasks that hold the thread longer than `limit` nanoseconds named; 0: the default. And no more
+ * (debug/watchdog.c). */
+void coir__watchdog_start(struct coir__runtime *rt, coir_time limit);
+void coir__watchdog_stop(struct coir__runtime *rt);
+/* How often one has. */
+uint64_t coir__watchdog_stretches(const struct coir__runtime *rt);
 /* Set before this thread calls abort after a message: what called coir__fatal. */
 extern __thread const void *coir__fatal_place
     __attribute__((visibility("hidden"), tls_model("initial-exec")));

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "debug/crash.h"
+#include "debug/handler.h"
 
 #define ALTERNATE_STACK_SIZE ((size_t)64 * 1024)
 #define TURN_MS 1000 /* how long a report waits for that of another thread */
@@ -40,15 +41,10 @@ struct event {
     bool overflow;
 };
 
-static bool has_handler(const struct sigaction *action) {
-    return (action->sa_flags & SA_SIGINFO) != 0 ||
-           (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
-}
-
 /* Whether it is nobody's crash: sent by somebody else, or ignored. */
 static bool is_no_crash(const struct event *event) {
     const bool sent = event->info->si_code <= 0;
-    if (sent && !has_handler(&event->action) && event->action.sa_handler == SIG_IGN)
+    if (sent && !coir__handler_exists(&event->action) && event->action.sa_handler == SIG_IGN)
         return true;
     return sent && (event->number != SIGABRT || event->info->si_pid != getpid());
 }
@@ -68,20 +64,13 @@ static void tell(const struct coir__runtime *rt, struct event *event) {
     else if (event->overflow)
         coir__crash_tell_overflow(rt, event->context);
     else
-        coir__crash_tell(rt, event->info, event->context, has_handler(&event->action));
-}
-
-static void set_blocked(int number, int how) {
-    sigset_t set;
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, number);
-    (void)pthread_sigmask(how, &set, NULL);
+        coir__crash_tell(rt, event->info, event->context, coir__handler_exists(&event->action));
 }
 
 /* Survives a fault of its own. */
 static void tell_safely(const struct coir__runtime *rt, struct event *event) {
     sigjmp_buf here;
-    set_blocked(event->number, SIG_UNBLOCK);
+    coir__handler_mask(event->number, SIG_UNBLOCK);
     if (sigsetjmp(here, 1) == 0) {
         escape = &here;
         tell(rt, event);
@@ -89,13 +78,13 @@ static void tell_safely(const struct coir__runtime *rt, struct event *event) {
         coir__crash_tell_least(event->info, event->context);
     }
     escape = NULL;
-    set_blocked(event->number, SIG_BLOCK);
+    coir__handler_mask(event->number, SIG_BLOCK);
 }
 
 static void report(const struct coir__runtime *rt, struct event *event) {
     if (overflowed || is_no_crash(event))
         return;
-    if (has_handler(&event->action) && atomic_exchange(&told_before_handler, true))
+    if (coir__handler_exists(&event->action) && atomic_exchange(&told_before_handler, true))
         return;
     for (int ms = 0; atomic_exchange(&reporting, true) && ms < TURN_MS; ms++)
         (void)poll(NULL, 0, 1);
@@ -105,24 +94,10 @@ static void report(const struct coir__runtime *rt, struct event *event) {
 
 /* ---- Handling ---- */
 
-/* As the system would call it; the mask is restored when our own handler returns. */
-static void call_handler(const struct event *event) {
-    const struct sigaction *const action = &event->action;
-    if (action->sa_flags & (int)SA_RESETHAND)
-        (void)sigaction(event->number, &(const struct sigaction){.sa_handler = SIG_DFL}, NULL);
-    (void)pthread_sigmask(SIG_BLOCK, &action->sa_mask, NULL);
-    if (action->sa_flags & SA_NODEFER)
-        set_blocked(event->number, SIG_UNBLOCK);
-    if (action->sa_flags & SA_SIGINFO)
-        action->sa_sigaction(event->number, event->info, event->context);
-    else
-        action->sa_handler(event->number);
-}
-
 static void chain(const struct event *event) {
     const bool sent = event->info->si_code <= 0;
-    if (has_handler(&event->action)) {
-        call_handler(event);
+    if (coir__handler_exists(&event->action)) {
+        coir__handler_call(&event->action, event->number, event->info, event->context);
     } else if (!sent) {
         (void)sigaction(event->number, &event->action, NULL); /* the instruction runs again */
     } else if (event->action.sa_handler == SIG_DFL) {
@@ -153,10 +128,6 @@ static void handle(int number, siginfo_t *info, void *context) {
 
 /* ---- Installing ---- */
 
-static bool is_ours(const struct sigaction *action) {
-    return (action->sa_flags & SA_SIGINFO) != 0 && action->sa_sigaction == handle;
-}
-
 /* Those that are ours already, because somebody has put them back, keep what was before them. */
 static void install(void) {
     struct sigaction action = {.sa_sigaction = handle,
@@ -164,7 +135,7 @@ static void install(void) {
     (void)sigemptyset(&action.sa_mask);
     for (int i = 0; i < FAULTS; i++) {
         struct sigaction now;
-        if (sigaction(faults[i], NULL, &now) == 0 && !is_ours(&now)) {
+        if (sigaction(faults[i], NULL, &now) == 0 && !coir__handler_is(&now, handle)) {
             previous[i] = now;
             (void)sigaction(faults[i], &action, NULL);
         }
@@ -175,7 +146,7 @@ static void install(void) {
 static void restore(void) {
     for (int i = 0; i < FAULTS; i++) {
         struct sigaction now;
-        if (sigaction(faults[i], NULL, &now) == 0 && is_ours(&now))
+        if (sigaction(faults[i], NULL, &now) == 0 && coir__handler_is(&now, handle))
             (void)sigaction(faults[i], &previous[i], NULL);
     }
 }
@@ -189,11 +160,16 @@ static void use_alternate_stack(void) {
     (void)sigaltstack(&stack, &previous_stack);
 }
 
+static bool is_handled(const struct coir__runtime *rt) {
+    return !rt->leaves_signals && !COIR_ASAN && !COIR_TSAN;
+}
+
 void coir__fault_init(struct coir__runtime *rt) {
-    rt->leaves_signals |= COIR_ASAN || COIR_TSAN;
     if (rt->leaves_signals)
         return;
-    use_alternate_stack();
+    use_alternate_stack(); /* which serves the handlers of other signals too */
+    if (!is_handled(rt))
+        return;
     (void)pthread_mutex_lock(&lock);
     if (users++ == 0)
         install();
@@ -201,12 +177,12 @@ void coir__fault_init(struct coir__runtime *rt) {
 }
 
 void coir__fault_fini(struct coir__runtime *rt) {
-    if (rt->leaves_signals)
-        return;
-    (void)pthread_mutex_lock(&lock);
-    if (--users == 0)
-        restore();
-    (void)pthread_mutex_unlock(&lock);
+    if (is_handled(rt)) {
+        (void)pthread_mutex_lock(&lock);
+        if (--users == 0)
+            restore();
+        (void)pthread_mutex_unlock(&lock);
+    }
     if (alternate_stack != NULL) {
         (void)sigaltstack(&previous_stack, NULL);
         sys_free(alternate_stack);

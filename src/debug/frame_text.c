@@ -107,6 +107,22 @@ void coir__text_symbol(struct coir__text *line, struct coir__symbols *symbols, c
     coir__text_add(line, ")");
 }
 
+/* "name at file:12" */
+static void add_place(struct coir__text *line, struct coir__frames_source *source,
+                      struct coir__cfi *cfi, const void *pc) {
+    const struct coir__name *const name =
+        source->names != NULL ? coir__name_of(source->names, pc) : NULL;
+    if (name == NULL || name->line_count == 0 || name->lines[name->line_count - 1].file == NULL) {
+        coir__text_symbol(line, cfi->symbols, pc);
+        return;
+    }
+    coir__text_add(line, name->symbol.function[0] != '\0' ? name->symbol.function : "?");
+    coir__text_add(line, " at ");
+    coir__text_add(line, name->lines[name->line_count - 1].file);
+    coir__text_add(line, ":");
+    coir__text_digits(line, (uint64_t)name->lines[name->line_count - 1].number);
+}
+
 static void skip(struct teller *teller, size_t count) {
     teller->left -= count;
     teller->index += count;
@@ -120,7 +136,7 @@ static void tell_one(struct teller *teller, size_t count) {
     coir__text_digits(&line, teller->index++);
     coir__text_add(&line, " ");
     coir__text_pad(&line, 10);
-    coir__text_symbol(&line, teller->cfi->symbols, next(&teller->source, teller->cfi));
+    add_place(&line, &teller->source, teller->cfi, next(&teller->source, teller->cfi));
     teller->left--;
     if (count > 1) {
         coir__text_add(&line, ", x ");

@@ -5,6 +5,7 @@
 #ifndef COIR_DEBUG_FRAME_TEXT_H
 #define COIR_DEBUG_FRAME_TEXT_H
 
+#include "debug/name.h"
 #include "debug/text.h"
 #include "debug/trail.h"
 
@@ -12,7 +13,8 @@
 struct coir__frames_source {
     struct coir__trail trail;
     void *const *pcs;
-    size_t count; /* of what is left of the array */
+    size_t count;              /* of what is left of the array */
+    struct coir__names *names; /* for files and lines; NULL in signal handlers */
 };
 
 /* Appends "name (file+0x12ab)", or what is known of it. */

@@ -1,15 +1,19 @@
 /* Following a trail of frames outwards. */
 #include "debug/trail.h"
 
-COIR_RAW_MEMORY void coir__trail_begin(struct coir__trail *trail, const struct coir__runtime *rt,
-                                       const struct coir__registers *registers) {
-    const struct coir__task *const task = rt->current;
+COIR_RAW_MEMORY void coir__trail_begin_in(struct coir__trail *trail, const struct coir__task *task,
+                                          const struct coir__registers *registers) {
     trail->at = *registers;
-    trail->fp_unknown = false;
     trail->at.pc++;
+    trail->fp_unknown = false;
     trail->low = (uintptr_t)task->shadow.low;
     trail->high = trail->low + task->shadow.size_bytes;
-    if (task == &rt->loop) { /* of whose stack only this is known */
+}
+
+void coir__trail_begin(struct coir__trail *trail, const struct coir__runtime *rt,
+                       const struct coir__registers *registers) {
+    coir__trail_begin_in(trail, rt->current, registers);
+    if (rt->current == &rt->loop) { /* of whose stack only this is known */
         trail->low = registers->sp;
         trail->high = UINTPTR_MAX;
     }

@@ -18,6 +18,9 @@ struct coir__trail {
 /* Begins where the running task, or the loop, was interrupted. */
 void coir__trail_begin(struct coir__trail *trail, const struct coir__runtime *rt,
                        const struct coir__registers *registers);
+/* The same within the stack of a task, whatever runs by now. */
+void coir__trail_begin_in(struct coir__trail *trail, const struct coir__task *task,
+                          const struct coir__registers *registers);
 /* The next frame, the base frame last; NULL when there is none. */
 void *coir__trail_next(struct coir__trail *trail, struct coir__cfi *cfi);
 

@@ -17,7 +17,7 @@ coir_options timeline(int argc, char **argv) {
     }
     setvbuf(stdout, NULL, _IOLBF, 0); /* lines appear when they are said, through a pipe too */
     start = virtual_clock ? COIR_SEC(1) : coir_now(); /* the virtual clock starts at one second */
-    return (coir_options){.virtual_clock = virtual_clock};
+    return (coir_options){.virtual_clock = virtual_clock, .slow_task = COIR_NEVER};
 }
 
 void say(const char *format, ...) {
