@@ -120,7 +120,8 @@ SOURCES  := $(filter-out src/poll/% src/sim/%,$(wildcard src/*/*.c)) src/poll/$(
             $(wildcard arch/$(ARCH)/*.S)
 UNWIND   := $(shell grep -l '^\#include <libunwind.h>' tests/*/*.c)
 TESTS    := $(filter-out tests/fatal/% tests/plain/% tests/sanitizers/% tests/sim/% \
-                         tests/subjects/% $(if $(WITHOUT_UNWIND),$(UNWIND)), \
+                         tests/subjects/% $(if $(LINUX),,tests/debug/ps.c) \
+                         $(if $(WITHOUT_UNWIND),$(UNWIND)), \
                 $(wildcard tests/*.c tests/*/*.c)) \
             $(if $(filter plain,$(RUNNER)),tests/plain/plain.c)
 CODE     := $(wildcard include/*.h include/*/*.h arch/*/*.h \

@@ -36,7 +36,7 @@ _Static_assert(offsetof(struct coir_frame, rip) == 48, "and returns through the 
 #define COIR_CACHE_LINE 64
 
 void coir__entry(void);
-#define COIR_ENTRY_PAD 4 /* bytes of the landing pad, behind which a fresh stack starts */
+#define COIR_ENTRY_PAD 4   /* bytes of the landing pad, behind which a fresh stack starts */
 #define COIR_ENTRY_SIZE 16 /* of all of it, at most */
 
 /* Writes the first frame below `top`, such that resuming it calls fn(value, arg) from the base

@@ -177,7 +177,7 @@ void coir__sim_copy_parts(const struct iovec *parts, size_t skip, void *memory, 
 
 struct coir__sim_flow {
     struct coir__sim_object object;
-    uint64_t number; /* counts the flows of the world */
+    uint64_t number;                        /* counts the flows of the world */
     struct coir__sim_file *writer, *reader; /* NULL once closed */
     unsigned char *ring;
     size_t room;
