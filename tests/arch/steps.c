@@ -62,7 +62,10 @@ uintptr_t sp_of(const ucontext_t *at) {
 
 #elif defined(__linux__) && defined(__aarch64__)
 
-enum { RET = 0xd65f03c0u, BRK_1 = 0xd4200020u, BRK_77 = 0xd42009a0u, CODE_MAX = 128 };
+#define RET UINT32_C(0xd65f03c0)
+#define BRK_1 UINT32_C(0xd4200020)
+#define BRK_77 UINT32_C(0xd42009a0)
+#define CODE_MAX 128
 
 /* The instructions of a function, and what they are while there is a breakpoint on each. */
 struct code {

@@ -2,6 +2,8 @@
  * No runtime is needed. The files of arch/ have no other contract than this and arch/unwind.c. */
 #include "arch/abi.h"
 
+#include "base/sanitizer.h"
+
 #include <fenv.h>
 #include <stdalign.h>
 
@@ -11,7 +13,11 @@ enum { STACK_SIZE = 64 * 1024 };
 
 static char *stack(size_t index) {
     static alignas(64) char stacks[4][STACK_SIZE];
+    static bool registered[COUNT_OF(stacks)];
     check(index < COUNT_OF(stacks));
+    if (!registered[index]) /* they lie too close together for Valgrind to see them as stacks */
+        (void)sanitizer_valgrind_register(stacks[index], stacks[index] + STACK_SIZE);
+    registered[index] = true;
     return stacks[index];
 }
 
