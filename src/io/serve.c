@@ -9,6 +9,7 @@
 
 struct server {
     int listener;
+    uint32_t identity; /* of the listener: its number may come to stand for another descriptor */
     coir_handler handler;
     void *arg;
     const coir_serve_options *options;
@@ -72,12 +73,25 @@ static int start_handler(struct server *server, int fd) {
     return rc;
 }
 
+static uint32_t identity_of(int listener) {
+    const struct coir__fd *const entry =
+        coir__rt != NULL ? coir__fd_find(coir__rt, listener) : NULL;
+    return entry != NULL ? entry->identity : 0;
+}
+
+static int accept_one(const struct server *server) {
+    if (identity_of(server->listener) == server->identity)
+        return coir_accept(server->listener);
+    COIR_TRY(coir_check());
+    return -EBADF;
+}
+
 static int accept_all(void *arg) {
     struct server *const server = arg;
     for (;;) {
         int rc = wait_for_room(server);
         if (rc == 0)
-            rc = coir_accept(server->listener);
+            rc = accept_one(server);
         if (rc >= 0)
             rc = start_handler(server, rc);
         if (rc == -ENOMEM) /* that connection is lost; the others go on */
@@ -95,8 +109,11 @@ int coir_serve(int listener, coir_handler handler, void *arg, const coir_serve_o
     if (handler == NULL || options->grace < 0 ||
         (stack != 0 && (stack < COIR_STACK_SIZE_MIN || stack > COIR_STACK_SIZE_MAX)))
         return -EINVAL;
-    struct server server = {
-        .listener = listener, .handler = handler, .arg = arg, .options = options};
+    struct server server = {.listener = listener,
+                            .identity = identity_of(listener),
+                            .handler = handler,
+                            .arg = arg,
+                            .options = options};
     coir_task acceptor;
     COIR_SCOPE(accepting, .policy = COIR_SUPERVISE, .name = "accepting");
     COIR_SCOPE(handling, .policy = COIR_SUPERVISE, .shield = true, .move_on = true,

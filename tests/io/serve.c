@@ -547,3 +547,18 @@ TASK_TEST_SEEDS(io_serve, two_servers_side_by_side) {
     check_rc(coir_close(servers[1].listener), 0);
     return 0;
 }
+
+/* The number is given out again before the server has begun to accept. */
+TASK_TEST(io_serve, a_listener_that_reuses_the_number_is_not_served) {
+    struct server server = {.handler = handle_echo}, other = {.handler = NULL};
+    server_listen(&server, NULL);
+    COIR_SCOPE(s);
+    check_rc(coir_spawn(&s, serve_it, &server), 0);
+    check_rc(coir_yield(), 0); /* its acceptor is ready, and has not run */
+    check_rc(coir_close(server.listener), 0);
+    server_listen(&other, "unix:@coir-test-serve-other");
+    check_int(other.listener, server.listener);
+    check_rc(coir_scope_close(&s, 0), 0);
+    check_rc(server.rc, -EBADF);
+    return coir_close(other.listener);
+}
