@@ -150,6 +150,11 @@ void coir__sim_notify_later(struct coir__sim_file *file, unsigned events) {
 bool coir__sim_notified(const struct coir__sim_file *file) {
     if (file->promised > 0)
         return true;
+    const struct coir__sim_flow *const out =
+        file->kind->flow != NULL ? file->kind->flow((struct coir__sim_file *)(uintptr_t)file, true)
+                                 : NULL;
+    if (out != NULL && out->acknowledged > 0)
+        return true;
     for (struct coir__link *link = file->watches.next; link != &file->watches; link = link->next) {
         const struct watch *const watch = list_entry(link, struct watch, of_file);
         if (watch->late > 0 || list_linked(&watch->listed))

@@ -112,13 +112,18 @@ static void copy(struct coir__sim_flow *flow, uint64_t position, const struct io
 }
 
 /* The writer hears of room if it has asked for some. */
-static void tell_room(struct coir__sim_object *object, uint64_t unused) {
-    struct coir__sim_flow *const flow = (struct coir__sim_flow *)object;
-    (void)unused;
+static void tell_room(struct coir__sim_flow *flow) {
     if (!flow->starved || !coir__sim_flow_writable(flow))
         return;
     flow->starved = false;
     coir__sim_notify(flow->writer, EPOLLOUT);
+}
+
+static void acknowledge(struct coir__sim_object *object, uint64_t unused) {
+    struct coir__sim_flow *const flow = (struct coir__sim_flow *)object;
+    (void)unused;
+    flow->acknowledged--;
+    tell_room(flow);
 }
 
 ssize_t coir__sim_flow_read(struct coir__sim_flow *flow, const struct iovec *parts, int count,
@@ -131,10 +136,12 @@ ssize_t coir__sim_flow_read(struct coir__sim_flow *flow, const struct iovec *par
     size = size < there ? size : there;
     copy(flow, flow->taken, parts, size, true);
     flow->taken += size;
-    if (flow->remote)
-        coir__sim_at(coir__sim->now + coir__sim_draw_time(COIR_MS(1)), tell_room, flow, 0);
-    else
-        tell_room(&flow->object, 0);
+    if (flow->remote) {
+        flow->acknowledged++;
+        coir__sim_at(coir__sim->now + coir__sim_draw_time(COIR_MS(1)), acknowledge, flow, 0);
+    } else {
+        tell_room(flow);
+    }
     return (ssize_t)size;
 }
 

@@ -188,6 +188,7 @@ struct coir__sim_flow {
     bool starved;                  /* the writer was told EAGAIN */
     bool remote;                   /* goes through the network */
     bool pipe;                     /* small writes go as a whole */
+    unsigned acknowledged;         /* reads that the writer has yet to hear of */
     coir_time busy_until;          /* when the last of it on its way arrives */
     coir_time stuck_since;         /* 0: nothing waits for a partition to end */
     struct coir__address from, to; /* remote: the machines */

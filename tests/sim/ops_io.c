@@ -93,6 +93,23 @@ static void listen_at(const char *address) {
         (void)snprintf(slot->address, sizeof slot->address, "%s", address);
 }
 
+static int accept_one(void *listener) {
+    return coir_accept(((const struct slot *)listener)->fd);
+}
+
+/* Two ends of a TCP connection. */
+static void connect_pair(void) {
+    const struct slot *const listener = nth_slot(SLOT_LISTENER, 0);
+    const int client = listener != NULL ? coir_connect("127.0.0.1:1000") : -1;
+    if (client < 0)
+        return;
+    const struct slot *const slot = slot_new(SLOT_STREAM, client);
+    const int server =
+        slot != NULL ? coir_timeout(COIR_SEC(1), accept_one, (void *)(uintptr_t)listener) : -1;
+    if (server >= 0)
+        (void)slot_new(SLOT_STREAM, server);
+}
+
 void descriptors_begin(const struct program *program) {
     memset(&descriptors, 0, sizeof descriptors);
     (void)coir_sim_name("one.test", "127.0.0.1");
@@ -101,11 +118,15 @@ void descriptors_begin(const struct program *program) {
     (void)coir_sim_name("many.test", "127.0.0.1");
     if (!program->descriptors)
         return;
-    make_pair();
-    make_pair();
-    make_pipe();
     listen_at("127.0.0.1:1000");
     listen_at("unix:/socket");
+    for (unsigned i = 0; i < 2; i++) {
+        if (coir__sim_draw(2) == 0)
+            make_pair();
+        else
+            connect_pair();
+    }
+    make_pipe();
     const int fd = coir_sim_file("/file");
     if (fd >= 0)
         adopt(SLOT_FILE, fd);
@@ -361,6 +382,7 @@ int do_RELEASE_FD(struct task *task, const struct node *node) {
     int rc = coir_release(slot->fd);
     must(rc == (busy ? -EBUSY : 0), "release: result", "a release came to %d", rc);
     if (rc == 0) {
+        slot->serial = ++descriptors.serials; /* what began before was about another one */
         rc = coir_adopt(slot->fd);
         must(rc == 0 || fault_explains(task, rc), "adopt: result", "it came to %d", rc);
         if (rc < 0) {
@@ -409,19 +431,27 @@ bool descriptor_is_forgotten(int fd, unsigned directions) {
            ((directions & COIR_POLL_WRITE) && (ready & (EPOLLOUT | EPOLLHUP | EPOLLERR)));
 }
 
+/* A thread is at work for it, be the descriptor closed or not. */
+static bool op_waits_for_file(enum op op) {
+    return op == OP_FILE_READ || op == OP_FILE_WRITE;
+}
+
+/* The directions in which a task waits for a descriptor; none: it waits for something else. */
+static unsigned directions_of(const struct coir__fd *entry, const coir_waiter *wait) {
+    return (entry->reader != NULL && &entry->reader->wait == wait ? COIR_POLL_READ : 0U) |
+           (entry->writer != NULL && &entry->writer->wait == wait ? COIR_POLL_WRITE : 0U);
+}
+
 void check_idle_descriptor(const struct task *task, const struct call *call) {
     const coir_waiter *const wait = task->machine->wait;
-    (void)call;
-    if (!wait->numbered || coir__rt->fds == NULL)
+    if (!wait->numbered || coir__rt->fds == NULL || op_waits_for_file(call->op))
         return;
-    const struct coir__fd *const entry = coir__fd_find(coir__rt, (int)wait->number);
+    const struct coir__fd *const entry = coir__fd_at(coir__rt, (int)wait->number);
     if (entry == NULL || wait->object != entry)
-        return; /* a thread is at work on the file, and it is closed */
-    unsigned directions = 0;
-    if (entry->reader != NULL && &entry->reader->wait == wait)
-        directions |= COIR_POLL_READ;
-    if (entry->writer != NULL && &entry->writer->wait == wait)
-        directions |= COIR_POLL_WRITE;
+        return;
+    const unsigned directions = directions_of(entry, wait);
+    must(directions != 0, "law 14: close", "task %u still waits (%s of %ld), which is closed",
+         task->number, wait->what, wait->number);
     if (strncmp(wait->what, "a ", 2) == 0) /* "a descriptor, ...", "a connection to end" */
         return;
     must(!descriptor_is_forgotten((int)wait->number, directions), "readiness lost",

@@ -57,7 +57,7 @@ int do_ACCEPT(struct task *task, const struct node *node) {
         (void)slot_new(SLOT_STREAM, fd);
     else
         must(fd == -ECANCELED || fd == -EBUSY || (fd == -EBADF && closed) ||
-                 fault_explains(task, fd),
+                 (fd == -ENOMEM && fault_explains(task, fd)),
              "accept: result", "it came to %d", fd);
     return call_end(task, fd < 0 ? fd : 0);
 }
@@ -114,7 +114,8 @@ int do_SERVE(struct task *task, const struct node *node) {
     scope->seen = NULL;
     scope_abandoned(scope, "serve");
     const bool closed = !slot->open || slot->serial != serial;
-    must(rc == -ECANCELED || rc == -EBUSY || (rc == -EBADF && closed) || fault_explains(task, rc),
+    must(rc == -ECANCELED || rc == -EBUSY || (rc == -EBADF && closed) ||
+             (rc == -ENOMEM && fault_explains(task, rc)),
          "serve: result", "it came to %d", rc);
     return call_end_otherwise(task, rc);
 }

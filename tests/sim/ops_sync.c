@@ -179,7 +179,7 @@ static int wait_on(struct task *task, struct cond_shadow *cond) {
     const int rc = coir_cond_wait(&cond->own, &cond->mutex.own);
     if (rc == -EOWNERDEAD) {
         must(cond->mutex.dead, "condition: dead", "the mutex of a condition is not dead");
-        return call_end(task, rc);
+        return call_end_otherwise(task, rc); /* it may have been cut before that */
     }
     take_mutex(&cond->mutex, task, "condition wait");
     must(rc == 0 || rc == -ECANCELED, "condition: result", "a wait came to %d", rc);
