@@ -238,6 +238,7 @@ $(EXAMPLES) $(PATTERNS) $(BENCHES) $(FATAL) $(SUBJECTS): $(BUILD)/%: $(BUILD)/ob
 $(SHARING): private EXTRA = -Wl,-rpath,$(abspath $(BUILD))
 $(SHARING): $(BUILD)/obj/tests/subjects/shop.o $(SHARED)
 	echo "  ld    $@"
+	mkdir -p $(@D)
 	$(CC) $(MACHINE) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(EXTRA) $(LDLIBS)
 
 $(BUILD)/obj/selfcheck/main.o: private EXTRA = -DSELFCHECK_POLLER='"$(POLLER)"'
