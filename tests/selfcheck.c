@@ -5,7 +5,12 @@
 
 SUITE(selfcheck);
 
+/* It makes mistakes on purpose: what a sanitizer says of them is not for tools/check.sh. */
 static const program_result *run_selfcheck(const char *argument) {
+    static const char *const options[] = {"ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS",
+                                          "UBSAN_OPTIONS"};
+    for (size_t i = 0; i < COUNT_OF(options); i++)
+        unsetenv(options[i]);
     const char *const argv[] = {"coir-selfcheck", argument, NULL};
     return run_program(argv);
 }
@@ -16,7 +21,7 @@ Test(selfcheck, all_passes_on_this_machine) {
     check_contains(run->out, "coir ");
     check_contains(run->out, "\nbuilt for ");
     check_contains(run->out, "\nstacks: ");
-    check_int(occurrences(run->out, "\nFAIL "), 0);
+    cr_assert(strstr(run->out, "\nFAIL ") == NULL, "%s", run->out);
     const size_t passed = occurrences(run->out, "\nok   ");
     check(passed >= 30);
     char summary[64];

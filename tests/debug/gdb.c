@@ -30,6 +30,10 @@ static const char *gdb(const char *const target[2], const char *const commands[]
     check(strstr(text, "Python Exception") == NULL);
     return text;
 }
+/* The base frame: coir__entry, which gdb may print as coir.entry, taking such a name for one of
+ * Ada's where no debug information says what it is. */
+#define BASE "entry ("
+
 #define GDB(first, second, ...)                                                                    \
     gdb((const char *const[]){first, second}, (const char *const[]){__VA_ARGS__, NULL})
 
@@ -84,7 +88,7 @@ Test(debug_gdb, shows_the_tree) {
 
 static void check_customer(const char *text) {
     check_in_order(text, "task 2 'customer': waits for read on fd ", "\n#1 ", " coir_read (",
-                   " ask (", " customer (", " coir__entry (", "spawned by open_shop");
+                   " ask (", " customer (", BASE, "spawned by open_shop");
     check(strstr(text, "corrupt") == NULL);
     if (strstr(text, "shop.c:") != NULL) /* built with debug information */
         check_in_order(text, " ask (fd=", "question=42)", "customer (arg=0x");
@@ -103,8 +107,8 @@ Test(debug_gdb, selects_a_task_and_leaves_it) {
                                  "echo >>\\n", "frame function till", "coir bt customer",
                                  "echo still\\n", "frame", "coir thread", "echo left\\n", "bt");
     check_in_order(text, " main (", "task 3 'till': sleeps for ever, for ", "<<\n", "#1 ",
-                   " coir_sleep (", " till (", " coir__entry (", ">>\n", " till (",
-                   "task 2 'customer'", "still\n", " till (", "left\n", "#0 ", " main (");
+                   " coir_sleep (", " till (", BASE, ">>\n", " till (", "task 2 'customer'",
+                   "still\n", " till (", "left\n", "#0 ", " main (");
     end_subject(&subject);
 }
 
@@ -113,10 +117,9 @@ Test(debug_gdb, shows_the_running_task_and_one_that_has_not_begun) {
     const char *const text =
         GDB("-p", subject.number, "coir ps", "coir bt", "coir bt late", "coir bt till");
     check_in_order(text, "\n*  1  'main' ", "running ", "11  'late' ", "ready, not begun ",
-                   "task 1 'main': running\n", "#0 ", " compute (", " open_shop (",
-                   " coir__entry (", "task 11 'late': ready, not begun\n",
-                   "#1  it will begin with late\n", "spawned by open_shop",
-                   "task 3 'till': sleeps for ever, for ", " till (");
+                   "task 1 'main': running\n", "#0 ", " compute (", " open_shop (", BASE,
+                   "task 11 'late': ready, not begun\n", "#1  it will begin with late\n",
+                   "spawned by open_shop", "task 3 'till': sleeps for ever, for ", " till (");
     end_subject(&subject);
 }
 
@@ -150,7 +153,7 @@ Test(debug_gdb, reads_a_core_file, .fini = remove_scratch) {
     check_in_order(GDB(shop(), core, "coir ps"), PS_LINES);
     check_customer(GDB(shop(), core, "coir bt 2"));
     check_in_order(GDB(shop(), core, "coir task till", "bt"), "task 3 'till'", "#1 ", " till (",
-                   " coir__entry (");
+                   BASE);
 }
 
 Test(debug_gdb, refuses_another_layout) {
