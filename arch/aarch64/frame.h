@@ -34,8 +34,9 @@ _Static_assert(offsetof(struct coir_frame, d15) == 152, "up to the end of the fr
     X(x29)                                                                                         \
     X(x30)                                                                                         \
     X(x19)                                                                                         \
-    X(x20) X(x21) X(x22) X(x23) X(x24) X(x25) X(x26) X(x27) X(x28) X(d8) X(d9) X(d10) X(d11)       \
-        X(d12) X(d13) X(d14) X(d15)
+    X(x20)                                                                                         \
+    X(x21) X(x22) X(x23) X(x24) X(x25) X(x26) X(x27) X(x28) X(d8) X(d9) X(d10) X(d11) X(d12)       \
+        X(d13) X(d14) X(d15)
 
 #define COIR_STACK_ALIGNMENT 16
 #define COIR_GUARD_SIZE ((size_t)64 * 1024) /* the probe interval, and the largest page */
