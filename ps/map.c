@@ -29,7 +29,9 @@ static void grow(struct map *map) {
     }
     free(map->keys);
     free(map->values);
-    *map = larger;
+    map->keys = larger.keys;
+    map->values = larger.values;
+    map->size = larger.size;
 }
 
 void map_put(struct map *map, uint64_t key, void *value) {

@@ -1,5 +1,8 @@
 /* What the documents show must be so: the lines of code of docs/from-asyncio.md compile, with the
- * compiler that `make` was given. */
+ * compiler that `make` was given; the programs in docs/debugging.md say what is shown there. */
+#include <ctype.h>
+#include <stdio.h>
+
 #include "support.h"
 
 SUITE(documents);
@@ -9,4 +12,69 @@ Test(documents, from_asyncio) {
         "/bin/sh", "-c", "cd '" COIR_SOURCE_DIR "' && exec sh tools/from-asyncio.sh", NULL});
     cr_assert(result->status == 0, "wait status 0x%x:\n%s", (unsigned)result->status, result->err);
     check_contains(result->out, " lines compile");
+}
+
+/* ---- docs/debugging.md ---- */
+
+/* Replaces each number, address and offset by one #: those differ from run to run. */
+static void blur(char *text) {
+    char *out = text;
+    while (*text != '\0') {
+        if (!isdigit((unsigned char)*text)) {
+            *out++ = *text++;
+            continue;
+        }
+        text += strspn(text, "0123456789abcdefx,.");
+        *out++ = '#';
+    }
+    *out = '\0';
+}
+
+/* That the lines shown stand in what the program says, in that order; "..." stands for any. */
+static void check_shown(const char *command, char *shown, char *said) {
+    blur(shown);
+    blur(said);
+    char *rest;
+    for (char *line = strtok_r(shown, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
+        if (strcmp(line, "...") == 0)
+            continue;
+        char *const at = strstr(said, line);
+        cr_assert(at != NULL, "$ %s does not say, there, \"%s\", but:\n%s", command, line, said);
+        said = at + strlen(line);
+    }
+}
+
+static void check_command(char *command, char *shown) {
+    static char said[sizeof((program_result *)NULL)->err];
+    char *const argument = strchr(command, ' ');
+    if (argument != NULL)
+        *argument = '\0';
+    const program_result *const result =
+        run_program((const char *const[]){command, argument != NULL ? argument + 1 : NULL, NULL});
+    memcpy(said, result->err, sizeof said);
+    check_shown(command, shown, said);
+}
+
+/* The blocks that begin with "$ tests/". */
+Test(documents, debugging) {
+    if (with_sanitizer() || on_valgrind())
+        skip_test("the tool handles signals itself, and changes what stacks take");
+    static char text[65536];
+    FILE *const file = fopen(COIR_SOURCE_DIR "/docs/debugging.md", "r");
+    check(file != NULL);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    const char *const head = "```\n$ tests/";
+    int commands = 0;
+    for (char *at = text; (at = strstr(at, head)) != NULL; commands++) {
+        char *const command = at + strlen("```\n$ ");
+        char *const shown = strchr(command, '\n');
+        char *const end = strstr(command, "```");
+        check(shown != NULL && end != NULL);
+        *shown = *end = '\0';
+        check_command(command, shown + 1);
+        at = end + 1;
+    }
+    check_int(commands, 4);
 }

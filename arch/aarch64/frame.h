@@ -30,13 +30,11 @@ _Static_assert(offsetof(struct coir_frame, d8) == 96, "d8 to d15 lie above them"
 _Static_assert(offsetof(struct coir_frame, d15) == 152, "up to the end of the frame");
 
 /* X(name) of each word, for tools that restore the registers. */
+/* clang-format off */
 #define COIR_FRAME_REGISTERS(X)                                                                    \
-    X(x29)                                                                                         \
-    X(x30)                                                                                         \
-    X(x19)                                                                                         \
-    X(x20)                                                                                         \
-    X(x21) X(x22) X(x23) X(x24) X(x25) X(x26) X(x27) X(x28) X(d8) X(d9) X(d10) X(d11) X(d12)       \
-        X(d13) X(d14) X(d15)
+    X(x29) X(x30) X(x19) X(x20) X(x21) X(x22) X(x23) X(x24) X(x25) X(x26) X(x27) X(x28)            \
+    X(d8) X(d9) X(d10) X(d11) X(d12) X(d13) X(d14) X(d15)
+/* clang-format on */
 
 #define COIR_STACK_ALIGNMENT 16
 #define COIR_GUARD_SIZE ((size_t)64 * 1024) /* the probe interval, and the largest page */

@@ -18,7 +18,7 @@
 #define STACK (64 * 1024)
 
 static void *echo(void *arg) {
-    const st_netfd_t connection = arg;
+    st_netfd_t connection = arg;
     char buffer[2048];
     ssize_t size;
     while ((size = st_read(connection, buffer, sizeof buffer, ST_UTIME_NO_TIMEOUT)) > 0)
@@ -44,9 +44,9 @@ int main(void) {
     st_set_eventsys(ST_EVENTSYS_ALT);
     if (st_init() != 0)
         bench_die("st_init", errno);
-    const st_netfd_t listener = listen_and_tell();
+    st_netfd_t listener = listen_and_tell();
     for (;;) {
-        const st_netfd_t connection = st_accept(listener, NULL, NULL, ST_UTIME_NO_TIMEOUT);
+        st_netfd_t connection = st_accept(listener, NULL, NULL, ST_UTIME_NO_TIMEOUT);
         if (connection == NULL)
             bench_die("st_accept", errno);
         setsockopt(st_netfd_fileno(connection), IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));

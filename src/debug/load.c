@@ -8,8 +8,8 @@
 #include <sys/auxv.h>
 
 /* Weak: a program that is linked statically shall not get these two because of us. */
-extern __typeof(dlopen) dlopen __attribute__((weak));
-extern __typeof(dlsym) dlsym __attribute__((weak));
+#pragma weak dlopen
+#pragma weak dlsym
 
 /* If it has got them, what it loads comes with a C library of its own, which does not know it. */
 static bool may_load(void) {

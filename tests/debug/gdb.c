@@ -107,7 +107,7 @@ Test(debug_gdb, selects_a_task_and_leaves_it) {
                                  "echo >>\\n", "frame function till", "coir bt customer",
                                  "echo still\\n", "frame", "coir thread", "echo left\\n", "bt");
     check_in_order(text, " main (", "task 3 'till': sleeps for ever, for ", "<<\n", "#1 ",
-                   " coir_sleep (", " till (", BASE, ">>\n", " till (", "task 2 'customer'",
+                   " sleep_to (", " till (", BASE, ">>\n", " till (", "task 2 'customer'",
                    "still\n", " till (", "left\n", "#0 ", " main (");
     end_subject(&subject);
 }
@@ -126,9 +126,9 @@ Test(debug_gdb, shows_the_running_task_and_one_that_has_not_begun) {
 Test(debug_gdb, shows_equal_backtraces_once) {
     begin(NULL);
     const char *const text = GDB("-p", subject.number, "coir bt all");
-    check_in_order(text, "task 1 'main'", " coir_scope_close (", " open_shop (",
-                   "task 2 'customer'", "task 4 'assistant'", " assistant (", "task 6 'doze'",
-                   "and 3 tasks as this one", " coir_sleep (", " doze (");
+    check_in_order(text, "task 1 'main'", " close_slow (", " open_shop (", "task 2 'customer'",
+                   "task 4 'assistant'", " assistant (", "task 6 'doze'", "and 3 tasks as this one",
+                   " sleep_to (", " doze (");
     check_int(occurrences(text, " doze ("), 1);
     end_subject(&subject);
 }
