@@ -462,9 +462,16 @@ void world_copy(struct world *world, struct target *target, bool with_stacks) {
     check_tasks(world);
 }
 
+static void free_places(const struct runtime *runtime) {
+    for (size_t n = 0; n < runtime->count; n++)
+        if (runtime->places[n].kind == TASK)
+            free(runtime->places[n].task.frames);
+    free(runtime->places);
+}
+
 void world_free(struct world *world) {
     for (size_t i = 0; i < world->count; i++)
-        free(world->runtimes[i].places);
+        free_places(&world->runtimes[i]);
     free(world->runtimes);
     free(todo.items);
     copies_free();

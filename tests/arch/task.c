@@ -96,7 +96,7 @@ static void receive(coir_scope *s) {
 }
 
 static void close_scope(UNUSED coir_scope *s) {
-    coir_scope inner;
+    coir_scope inner = {0};
     coir_scope_open(&inner);
     check_rc(coir_spawn(&inner, use_them_once, NULL), 0);
     check_kept(coir_scope_close, &inner, 0, 0);

@@ -208,11 +208,12 @@ TASK_TEST(core_task, a_handle_from_self_goes_stale_at_the_end) {
 }
 
 TASK_TEST(core_task, tasks_are_numbered_as_they_are_spawned) {
+    static int zero;
     coir_task task;
     COIR_SCOPE(s);
     check_int(coir_task_number(coir_self()), 1);
-    check_rc(coir_spawn(&s, return_int, &(int){0}), 0);
-    check_rc(coir_spawn_task(&s, return_int, &(int){0}, &task), 0);
+    check_rc(coir_spawn(&s, return_int, &zero), 0);
+    check_rc(coir_spawn_task(&s, return_int, &zero, &task), 0);
     check_int(coir_task_number(task), 3);
     check_rc(coir_scope_close(&s, 0), 0);
     check_int(coir_task_number(task), 3);
