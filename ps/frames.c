@@ -359,7 +359,7 @@ static bool begin(struct walk *walk, const struct table *table) {
 }
 
 static void find_frames(const struct target *target, const struct table *table, struct task *task) {
-    uint64_t found[FRAMES_MAX];
+    uint64_t found[FRAMES_MAX] = {0};
     struct walk walk = {.target = target, .task = task};
     size_t count = 0;
     if (task->state == NEW)

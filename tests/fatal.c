@@ -33,16 +33,17 @@ Test(fatal, a_context_that_returns) {
 #define check_overflow(which, task, ...)                                                           \
     do {                                                                                           \
         skip_with_sanitizer();                                                                     \
-        check_fatal("stack_overflow", which, SIGABRT, "coir: fatal: stack overflow in task " task, \
-                    "it has used all of its", __VA_ARGS__);                                        \
+        check_fatal("stack_overflow", which, SIGABRT,                                              \
+                    ("coir: fatal: stack overflow in task " task), "it has used all of its",       \
+                    __VA_ARGS__);                                                                  \
     } while (0)
 
 Test(fatal, the_stack_overflow_of_a_named_task) {
     check_overflow(
         "named", "'deep': ", "  spawned into scope 'pit' of task 'main' by app (stack_overflow+0x",
         "    #0    recurse (stack_overflow+0x", "), x ", " overflow (stack_overflow+0x",
-        "if it is meant to call itself that deep, give it more: try .stack_size_bytes = "
-        "220 * 1024 in coir_spawn_with, or in coir_options");
+        ("if it is meant to call itself that deep, give it more: try .stack_size_bytes = "
+         "220 * 1024 in coir_spawn_with, or in coir_options"));
 }
 
 Test(fatal, the_stack_overflow_of_an_unnamed_task) {

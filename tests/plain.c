@@ -10,7 +10,7 @@ SUITE(plain);
 static const program_result *run_sample(const char *filter) {
     const program_result *const result = run_program(
         (const char *const[]){"tests/plain/sample", "-j1", "--filter", filter,
-                              "--output=tap:" COIR_BUILD_DIR "/tests/plain/sample.tap", NULL});
+                              ("--output=tap:" COIR_BUILD_DIR "/tests/plain/sample.tap"), NULL});
     check(WIFEXITED(result->status));
     return result;
 }

@@ -262,7 +262,7 @@ static struct {
     bool seen;
 } functions[] = {
 #define FUNCTION(name)                                                                             \
-    { (void (*)(void)) name, #name, false }
+    { (void (*)(void))(name), #name, false }
     FUNCTION(coir_context_switch), FUNCTION(coir__entry),      FUNCTION(coir_spawn),
     FUNCTION(coir_yield),          FUNCTION(coir_park),        FUNCTION(coir_unpark),
     FUNCTION(coir_sleep),          FUNCTION(coir_scope_close), FUNCTION(coir__task_exit),

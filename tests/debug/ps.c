@@ -112,10 +112,9 @@ Test(debug_ps, as_json) {
     check_json(text);
     check_in_order(text, "{\"release\": \"0.1.0\", \"pid\": ", subject.number,
                    ", \"held_ns\": ", "\"runtimes\": [\n{\"thread\": ",
-                   "\"tasks_alive\": 10, \"grouped\": false, "
-                   "\"complete\": true",
-                   "\"scopes\": [", "\"name\": \"main\", \"owner\": null",
-                   "\"name\": \"shop\", \"owner\": 1", "\"tasks\": [", "{\"number\": 2, ",
+                   "\"tasks_alive\": 10, \"grouped\": false, \"complete\": true", "\"scopes\": [",
+                   "\"name\": \"main\", \"owner\": null", "\"name\": \"shop\", \"owner\": 1",
+                   "\"tasks\": [", "{\"number\": 2, ",
                    "\"name\": \"customer\", \"entry\": \"customer\"", "\"state\": \"waiting\"",
                    "\"waits_for\": \"read on fd ", "\"fd\": ", "\"spawned_at\": \"0x",
                    "\"backtrace\": [\"0x", "{\"number\": 6, \"name\": null, \"entry\": \"doze\"",

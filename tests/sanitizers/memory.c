@@ -36,14 +36,14 @@ __attribute__((noinline)) static void keep_a_local(void) {
 static void use_a_local_after_return(void) {
     keep_a_local();
     result = coir_yield();
-    result = kept[0];
+    result = (unsigned char)kept[0];
 }
 
 /* Another task frees the block during the wait. */
 static void use_a_block_after_free(void) {
     kept = malloc(SIZE);
     result = coir_sleep(COIR_MS(1));
-    result = kept[0];
+    result = (unsigned char)kept[0];
 }
 
 static int free_the_block(void *arg) {
