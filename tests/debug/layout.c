@@ -25,13 +25,20 @@ static void read_memory(const void *address, void *out, size_t size_bytes) {
     check(try_read_memory(address, out, size_bytes));
 }
 
+/* The table's magic may go on in the next piece. */
+static bool is_table(const char *at) {
+    char magic[sizeof COIR_LAYOUT_MAGIC];
+    return try_read_memory(at, magic, sizeof magic) &&
+           memcmp(magic, COIR_LAYOUT_MAGIC, sizeof magic) == 0;
+}
+
 /* Of the range, or NULL. */
 static const void *table_within(const char *low, const char *high) {
     char piece[4096];
     for (; low < high; low += sizeof piece) {
         read_memory(low, piece, sizeof piece);
         for (size_t i = 0; i < sizeof piece; i += 8)
-            if (memcmp(piece + i, COIR_LAYOUT_MAGIC, sizeof COIR_LAYOUT_MAGIC) == 0)
+            if (memcmp(piece + i, COIR_LAYOUT_MAGIC, 8) == 0 && is_table(low + i))
                 return low + i;
     }
     return NULL;
