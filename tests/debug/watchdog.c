@@ -158,6 +158,8 @@ static uint64_t fewest_stretches(coir_fn fn, uint64_t expected) {
         (void)watch_with(&call, &(const coir_options){.slow_task = COIR_MS(100)});
         fewest = call.stretches < fewest && call.stretches >= expected ? call.stretches : fewest;
     }
+    if (fewest == UINT64_MAX)
+        skip_test("the machine is so busy that the watchdog came too late each time");
     return fewest;
 }
 
