@@ -40,6 +40,7 @@ struct shop {
     coir_mutex mutex;
     coir_task till;
     bool computes;
+    bool idle; /* it has said that all of its tasks wait */
     int ends[2];
 };
 
@@ -96,6 +97,14 @@ static void say_ready(void) {
     fflush(stdout);
 }
 
+/* All tasks wait once the loop runs. */
+static void say_when_idle(void *context, coir_task task) {
+    bool *const said = context;
+    if (coir_task_number(task) == 0 && !*said)
+        say_ready();
+    *said = *said || coir_task_number(task) == 0;
+}
+
 static __attribute__((noinline)) void compute(void) {
     say_ready();
     for (volatile unsigned counter = 0;;)
@@ -127,7 +136,7 @@ static int open_shop(void *arg) {
         COIR_TRY(coir_spawn_with(&s, late, NULL, &(coir_spawn_options){.name = "late"}));
         compute();
     }
-    say_ready();
+    COIR_TRY(coir_hooks_set(&(const coir_hooks){.context = &shop->idle, .run = say_when_idle}));
     return CALL(coir_scope_close(&s, 0));
 }
 
