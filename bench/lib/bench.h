@@ -75,6 +75,10 @@ struct bench_memory {
 
 void bench_memory_read(struct bench_memory *out);
 
+/* A TCP socket that listens on a free port of 127.0.0.1; prints what load.c waits for, the process
+ * id and the address. `flags` are those of socket(2), such as SOCK_NONBLOCK. */
+int bench_listen(int flags);
+
 /* CPU time of this process so far, in nanoseconds. */
 uint64_t bench_cpu(void);
 

@@ -8,11 +8,9 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -116,23 +114,11 @@ static void accept_all(void) {
         bench_die("accept", errno);
 }
 
-static void listen_and_tell(void) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    listener.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (listener.fd < 0 || bind(listener.fd, (struct sockaddr *)&address, size) != 0 ||
-        listen(listener.fd, SOMAXCONN) != 0 ||
-        getsockname(listener.fd, (struct sockaddr *)&address, &size) != 0)
-        bench_die("listen", errno);
-    printf("%d 127.0.0.1:%d\n", (int)getpid(), ntohs(address.sin_port));
-    fflush(stdout);
-}
-
 int main(void) {
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd < 0)
         bench_die("epoll_create1", errno);
-    listen_and_tell();
+    listener.fd = bench_listen(SOCK_NONBLOCK);
     register_connection(&listener);
     struct epoll_event events[EVENTS_MAX];
     for (;;) {

@@ -5,12 +5,10 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -61,23 +59,11 @@ static void accept_one(void) {
     add(fd);
 }
 
-static void listen_and_tell(void) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) != 0 ||
-        listen(listener, SOMAXCONN) != 0 ||
-        getsockname(listener, (struct sockaddr *)&address, &size) != 0)
-        bench_die("listen", errno);
-    printf("%d 127.0.0.1:%d\n", (int)getpid(), ntohs(address.sin_port));
-    fflush(stdout);
-}
-
 int main(void) {
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd < 0)
         bench_die("epoll_create1", errno);
-    listen_and_tell();
+    listener = bench_listen(SOCK_NONBLOCK);
     add(listener);
     struct epoll_event events[EVENTS_MAX];
     for (;;) {

@@ -4,12 +4,10 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <st.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,23 +26,11 @@ static void *echo(void *arg) {
     return NULL;
 }
 
-static st_netfd_t listen_and_tell(void) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) != 0 || listen(fd, SOMAXCONN) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &size) != 0)
-        bench_die("listen", errno);
-    printf("%d 127.0.0.1:%d\n", (int)getpid(), ntohs(address.sin_port));
-    fflush(stdout);
-    return st_netfd_open_socket(fd);
-}
-
 int main(void) {
     st_set_eventsys(ST_EVENTSYS_ALT);
     if (st_init() != 0)
         bench_die("st_init", errno);
-    st_netfd_t listener = listen_and_tell();
+    st_netfd_t listener = st_netfd_open_socket(bench_listen(0));
     for (;;) {
         st_netfd_t connection = st_accept(listener, NULL, NULL, ST_UTIME_NO_TIMEOUT);
         if (connection == NULL)

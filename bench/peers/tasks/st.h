@@ -1,6 +1,5 @@
 /* Link with: -lst
- * State Threads: joinable threads over epoll, stacks that it caches, with a redzone page on
- * each side unless the program is built without. */
+ * State Threads: joinable threads over epoll, on stacks that it caches and does not guard. */
 #include <errno.h>
 #include <st.h>
 #include <stdlib.h>
