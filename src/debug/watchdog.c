@@ -78,6 +78,12 @@ static bool parse_asleep(const char *state, struct coir__registers *out) {
     return out->sp != 0 && out->pc != 0;
 }
 
+/* Under an emulator the system tells of the emulator, which has stacks of its own. */
+static bool is_on_its_stack(const struct coir__task *task,
+                            const struct coir__registers *registers) {
+    return registers->sp - (uintptr_t)task->shadow.low < task->shadow.size_bytes;
+}
+
 static void follow(const struct coir__watchdog *watchdog, const struct coir__registers *registers,
                    bool asleep, struct coir__cfi *cfi, struct place *out) {
     struct coir__trail trail;
@@ -98,6 +104,8 @@ static enum outcome find_frames(struct coir__watchdog *watchdog, struct coir__cf
     struct coir__registers registers;
     read_state(watchdog->rt->thread, before);
     if (parse_asleep(before, &registers)) {
+        if (!is_on_its_stack(watchdog->last.current, &registers))
+            return HIDDEN;
         follow(watchdog, &registers, true, cfi, out);
         read_state(watchdog->rt->thread, after);
         return strcmp(before, after) == 0 ? FOUND : MOVED;
