@@ -7,21 +7,24 @@
 
 SUITE(plain);
 
+static char tap_text[4096];
+
+/* Each with a file of its own: several tests may be under way. */
 static const program_result *run_sample(const char *filter) {
+    char option[4200];
+    const int length = snprintf(option, sizeof option, "--output=tap:%s/tests/plain/sample.%d.tap",
+                                COIR_BUILD_DIR, (int)getpid());
+    check(length > 0 && (size_t)length < sizeof option);
     const program_result *const result = run_program(
-        (const char *const[]){"tests/plain/sample", "-j1", "--filter", filter,
-                              ("--output=tap:" COIR_BUILD_DIR "/tests/plain/sample.tap"), NULL});
+        (const char *const[]){"tests/plain/sample", "-j1", "--filter", filter, option, NULL});
+    const char *const path = strchr(option, '/');
+    FILE *const file = fopen(path, "r");
+    check(file != NULL);
+    tap_text[fread(tap_text, 1, sizeof tap_text - 1, file)] = '\0';
+    fclose(file);
+    check_int(unlink(path), 0);
     check(WIFEXITED(result->status));
     return result;
-}
-
-static const char *tap(void) {
-    static char text[4096];
-    FILE *const file = fopen(COIR_BUILD_DIR "/tests/plain/sample.tap", "r");
-    check(file != NULL);
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    fclose(file);
-    return text;
 }
 
 Test(plain, what_is_good_passes) {
@@ -30,8 +33,8 @@ Test(plain, what_is_good_passes) {
     check_contains(result->err, "init\nbody\nfini\n");
     check_contains(result->err, "[SKIP] good::is_skipped: there is 1 reason\n");
     check_contains(result->err, "Tested: 2 | Passing: 2 | Failing: 0 | Crashing: 0 \n");
-    check_contains(tap(), "ok - good::passes (0");
-    check_contains(tap(), "ok - good::is_skipped # SKIP there is 1 reason\n");
+    check_contains(tap_text, "ok - good::passes (0");
+    check_contains(tap_text, "ok - good::is_skipped # SKIP there is 1 reason\n");
 }
 
 Test(plain, what_is_bad_fails_and_says_how) {
@@ -47,8 +50,8 @@ Test(plain, what_is_bad_fails_and_says_how) {
     check_contains(result->err, "[FAIL] bad::exits_with_3: It exited with 3 before its end.\n");
     check_contains(result->err, "_after_its_end: It exited with 23 after its end.\n");
     check_contains(result->err, "Tested: 8 | Passing: 0 | Failing: 8 | Crashing: 1 \n");
-    check_contains(tap(), "not ok - bad::crashes CRASH!");
-    check_int(occurrences(tap(), "not ok - "), 8);
+    check_contains(tap_text, "not ok - bad::crashes CRASH!");
+    check_int(occurrences(tap_text, "not ok - "), 8);
 }
 
 Test(plain, what_hangs_is_ended_with_all_that_it_started) {
