@@ -257,7 +257,8 @@ $(SHAPES): $(BUILD)/bench/%-coir: $(BUILD)/obj/bench/shapes/%.o $(STATIC)
 ELFUTILS := -ldw -lelf
 HAS_ELFUTILS := $(if $(LINUX),$(shell \
     printf '\043include <elfutils/libdwfl.h>\nint main(void) { return dwfl_version(0) == 0; }' | \
-    $(CC) -x c -o /dev/null - $(LDFLAGS) $(ELFUTILS) 2>/dev/null && echo yes))
+    $(CC) $(addprefix --sysroot=,$(SYSROOT)) -x c -o /dev/null - $(LDFLAGS) $(ELFUTILS) \
+        2>/dev/null && echo yes))
 
 ifdef HAS_ELFUTILS
 $(BUILD)/obj/ps/%.o: INCLUDES += -Ips

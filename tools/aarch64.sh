@@ -17,7 +17,7 @@ make=${MAKE:-make}
 case $(uname -m) in aarch64 | arm64) exec $make "$@" ;; esac
 
 compiler=aarch64-linux-gnu-gcc
-packages='libc6-dev libcriterion-dev libdw1 libunwind-dev'
+packages='libc6-dev libcriterion-dev libdw-dev libunwind-dev'
 fetched=$PWD/build/fetched
 sysroot=$fetched/aarch64
 formats=/proc/sys/fs/binfmt_misc
@@ -97,7 +97,7 @@ apart() {
 need $compiler gcc-aarch64-linux-gnu
 need $format qemu-user-static
 unpack_once
-export QEMU_LD_PREFIX="$sysroot" COIR_EMULATED=1
+export QEMU_LD_PREFIX="$sysroot" COIR_EMULATED=1 STRIP=aarch64-linux-gnu-strip
 export PKG_CONFIG_SYSROOT_DIR="$sysroot"
 export PKG_CONFIG_LIBDIR="$sysroot/usr/lib/aarch64-linux-gnu/pkgconfig"
 echo 'int main(void) { return 42; }' |

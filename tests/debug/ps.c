@@ -17,21 +17,39 @@
 
 SUITE(debug_ps);
 
+#define PS_TEST(name) Test(debug_ps, name, .fini = remove_scratch)
+#define SHOP "tests/subjects/shop"
+
 static struct subject subject;
+static char program[4096]; /* that it runs */
+
+static const char *built(const char *name) {
+    static char paths[4][4096];
+    static unsigned next;
+    char *const path = paths[next++ % COUNT_OF(paths)];
+    snprintf(path, sizeof paths[0], "%s/%s", COIR_BUILD_DIR, name);
+    return path;
+}
 
 static void need_coir_ps(void) {
     char path[4096];
     snprintf(path, sizeof path, "%s/coir-ps", COIR_BUILD_DIR);
     if (access(path, X_OK) != 0)
         skip_test("coir-ps was not built: libdw is missing");
-    if (emulated())
-        skip_test("from outside, the process is the emulator");
     if (on_valgrind())
         skip_test("from outside, the process is Valgrind");
 }
 
-static void begin(const char *program, const char *how) {
+/* For what is not to be seen in a core file. */
+static void need_processes(void) {
     need_coir_ps();
+    if (emulated())
+        skip_test("from outside, the process is the emulator");
+}
+
+static void begin(const char *path, const char *how) {
+    need_coir_ps();
+    snprintf(program, sizeof program, "%s", path[0] == '/' ? path : built(path));
     start_subject(&subject, program, how);
 }
 
@@ -50,6 +68,20 @@ static const char *listing(const char *first, const char *second, const char *th
     return result->out;
 }
 
+/* Of the subject, or where that cannot be looked into, of its core file. */
+static const program_result *ps_subject(const char *option) {
+    if (!emulated())
+        return option != NULL ? ps(option, subject.number, NULL) : ps(subject.number, NULL, NULL);
+    const char *const core = subject_core(&subject);
+    return option != NULL ? ps(option, core, program) : ps(core, program, NULL);
+}
+
+static const char *look(const char *option) {
+    const program_result *const result = ps_subject(option);
+    cr_assert(result->status == 0, "coir-ps says: %s", result->err);
+    return result->out;
+}
+
 /* That it shows nothing and says why. */
 static void check_refusal(const program_result *result, const char *text) {
     check(WIFEXITED(result->status));
@@ -58,7 +90,11 @@ static void check_refusal(const program_result *result, const char *text) {
     check_in_order(result->err, "coir-ps: ", text);
 }
 
-/* ---- Processes ---- */
+/* ---- Subjects ---- */
+
+/* What it calls the subject; and what is told of a process only. */
+#define SUBJECT (emulated() ? "core file " : "process ")
+#define OF_PROCESSES(text) (emulated() ? "" : (text))
 
 #define SHOP_LINES                                                                                 \
     ": Coir 0.1.0, 10 tasks", "\nthread ", "\n  scope 'main': 1 task",                             \
@@ -77,19 +113,19 @@ static void check_refusal(const program_result *result, const char *text) {
     "\n        task 6 'doze': sleeps until ", "\n            doze",                                \
         "\n            and 3 tasks as this one", "7 'doze', 8 'doze', 9 'doze'\n"
 
-Test(debug_ps, lists_the_tasks_of_a_process) {
-    begin(NULL, NULL);
-    const char *const text = listing(subject.number, NULL, NULL);
-    check_in_order(text, "process ", SHOP_LINES);
-    check_in_order(text, "held for ", FUNCTIONS);
+PS_TEST(lists_the_tasks_of_a_process) {
+    begin(SHOP, NULL);
+    const char *const text = look(NULL);
+    check_in_order(text, SUBJECT, SHOP_LINES);
+    check_in_order(text, OF_PROCESSES("held for "), FUNCTIONS);
     check_in_order(text, GROUP);
-    check_contains(text, ", pipe:[");
+    check_contains(text, OF_PROCESSES(", pipe:["));
     end_subject(&subject);
 }
 
-Test(debug_ps, without_backtraces) {
-    begin(NULL, NULL);
-    const char *const text = listing("--no-backtrace", subject.number, NULL);
+PS_TEST(without_backtraces) {
+    begin(SHOP, NULL);
+    const char *const text = look("--no-backtrace");
     check_in_order(text, ": Coir 0.1.0, 10 tasks", "\n  scope 'main': 1 task",
                    "\n    task 1 'main': ", "\n      scope 'shop': 8 tasks",
                    "\n        task 6 'doze': ", "\n            and 3 tasks as this one");
@@ -97,21 +133,22 @@ Test(debug_ps, without_backtraces) {
     end_subject(&subject);
 }
 
-Test(debug_ps, each_task_for_itself) {
-    begin(NULL, NULL);
-    const char *const text = listing("--all", subject.number, NULL);
+PS_TEST(each_task_for_itself) {
+    begin(SHOP, NULL);
+    const char *const text = look("--all");
     check_in_order(text,
                    "task 6 'doze': ", "task 7 'doze': ", "task 8 'doze': ", "task 9 'doze': ");
     check_int(occurrences(text, "            doze"), 4);
     end_subject(&subject);
 }
 
-Test(debug_ps, as_json) {
-    begin(NULL, NULL);
-    const char *const text = listing("--json", subject.number, NULL);
+PS_TEST(as_json) {
+    begin(SHOP, NULL);
+    const char *const text = look("--json");
     check_json(text);
-    check_in_order(text, "{\"release\": \"0.1.0\", \"pid\": ", subject.number,
-                   ", \"held_ns\": ", "\"runtimes\": [\n{\"thread\": ",
+    check_in_order(text, "{\"release\": \"0.1.0\", ", emulated() ? "\"core\": \"" : "\"pid\": ",
+                   emulated() ? subject.core : subject.number, OF_PROCESSES(", \"held_ns\": "),
+                   "\"runtimes\": [\n{\"thread\": ",
                    "\"tasks_alive\": 10, \"grouped\": false, \"complete\": true", "\"scopes\": [",
                    "\"name\": \"main\", \"owner\": null", "\"name\": \"shop\", \"owner\": 1",
                    "\"tasks\": [", "{\"number\": 2, ",
@@ -120,13 +157,13 @@ Test(debug_ps, as_json) {
                    "\"backtrace\": [\"0x", "{\"number\": 6, \"name\": null, \"entry\": \"doze\"",
                    "\"symbols\": {", "\"module\": \"", "\"function\": \"");
     check_int(occurrences(text, "{\"number\": "), 10);
-    check_json(listing("-jn", subject.number, NULL));
+    check_json(look("-jn"));
     end_subject(&subject);
 }
 
-Test(debug_ps, shows_the_running_task_and_one_that_has_not_begun) {
-    begin(NULL, "run");
-    const char *const text = listing(subject.number, NULL, NULL);
+PS_TEST(shows_the_running_task_and_one_that_has_not_begun) {
+    begin(SHOP, "run");
+    const char *const text = look(NULL);
     check_in_order(text, "task 1 'main': running, deadline in ", "\n        compute",
                    "\n        open_shop", "\n        coir__entry",
                    "task 11 'late': ready, not begun", "\n            late",
@@ -134,19 +171,20 @@ Test(debug_ps, shows_the_running_task_and_one_that_has_not_begun) {
     end_subject(&subject);
 }
 
-Test(debug_ps, shows_the_runtimes_of_two_threads) {
-    begin(NULL, "threads");
-    const char *const text = listing(subject.number, NULL, NULL);
+PS_TEST(shows_the_runtimes_of_two_threads) {
+    begin(SHOP, "threads");
+    const char *const text = look(NULL);
     check_in_order(text, ": Coir 0.1.0, 20 tasks", "\nthread ", "task 1 'main': waits",
                    "task 3 'till'", "\nthread ", "task 1 'main': waits", "task 3 'till'");
     end_subject(&subject);
 }
 
 /* Again and again, on one that would notice. */
-Test(debug_ps, does_not_disturb) {
+PS_TEST(does_not_disturb) {
+    need_processes();
     begin("tests/subjects/busy", "run");
     for (int i = 0; i < 30; i++) {
-        const char *const text = listing("-n", subject.number, NULL);
+        const char *const text = look("-n");
         check_contains(text, ": Coir 0.1.0, 4 tasks");
         check(strstr(text, "destroyed") == NULL);
     }
@@ -165,46 +203,38 @@ static void shell(const char *command, const char *first, const char *second) {
     cr_assert(result->status == 0, "%s: %s", command, result->err);
 }
 
-static const char *built(const char *name) {
-    static char paths[2][4096];
-    static unsigned next;
-    char *const path = paths[next++ % COUNT_OF(paths)];
-    snprintf(path, sizeof paths[0], "%s/%s", COIR_BUILD_DIR, name);
-    return path;
-}
-
 /* Functions have no names, all else is there. */
 static void check_stripped(void) {
-    const char *const text = listing(subject.number, NULL, NULL);
-    check_in_order(text, "process ", SHOP_LINES);
+    const char *const text = look(NULL);
+    check_in_order(text, SUBJECT, SHOP_LINES);
     check_in_order(text, "task 2 'customer'", "+0x", "task 5 'manager'");
     end_subject(&subject);
 }
 
-Test(debug_ps, reads_a_stripped_program, .fini = remove_scratch) {
+PS_TEST(reads_a_stripped_program) {
     need_coir_ps();
     need_program("strip");
-    shell("strip -o \"$2\" \"$1\"", built("tests/subjects/shop"), scratch("shop"));
+    shell("${STRIP:-strip} -o \"$2\" \"$1\"", built("tests/subjects/shop"), scratch("shop"));
     begin(scratch("shop"), NULL);
     check_stripped();
 }
 
-Test(debug_ps, reads_a_program_with_the_shared_library) {
+PS_TEST(reads_a_program_with_the_shared_library) {
     begin("tests/subjects/shop-shared", NULL);
-    const char *const text = listing(subject.number, NULL, NULL);
-    check_in_order(text, "process ", SHOP_LINES);
+    const char *const text = look(NULL);
+    check_in_order(text, SUBJECT, SHOP_LINES);
     check_in_order(text, FUNCTIONS);
     check_in_order(text, GROUP);
     end_subject(&subject);
 }
 
-Test(debug_ps, reads_a_stripped_shared_library, .fini = remove_scratch) {
+PS_TEST(reads_a_stripped_shared_library) {
     need_coir_ps();
     need_program("strip");
     if (with_sanitizer())
         skip_test("a sanitizer's library is looked for elsewhere");
-    shell("strip -o \"$2\" \"$1\"", built("libcoir.so"), scratch("libcoir.so.0"));
-    shell("strip -o \"$2\" \"$1\"", built("tests/subjects/shop-shared"), scratch("shop"));
+    shell("${STRIP:-strip} -o \"$2\" \"$1\"", built("libcoir.so"), scratch("libcoir.so.0"));
+    shell("${STRIP:-strip} -o \"$2\" \"$1\"", built("tests/subjects/shop-shared"), scratch("shop"));
     char folder[256];
     snprintf(folder, sizeof folder, "%s", scratch("shop"));
     *strrchr(folder, '/') = '\0';
@@ -215,19 +245,26 @@ Test(debug_ps, reads_a_stripped_shared_library, .fini = remove_scratch) {
 }
 
 /* As after an upgrade, while the old one runs on. */
-Test(debug_ps, names_functions_of_a_program_that_was_deleted, .fini = remove_scratch) {
-    need_coir_ps();
+PS_TEST(names_functions_of_a_program_that_was_deleted) {
+    need_processes();
     shell("cp \"$1\" \"$2\"", built("tests/subjects/shop"), scratch("shop"));
     begin(scratch("shop"), NULL);
     check_int(unlink(scratch("shop")), 0);
-    check_in_order(listing(subject.number, NULL, NULL), FUNCTIONS);
+    check_in_order(look(NULL), FUNCTIONS);
     end_subject(&subject);
 }
 
 /* ---- Core files ---- */
 
+/* Where it was, which the emulator's core files do not tell. */
+static const char *program_untold(void) {
+    return emulated() ? program : NULL;
+}
+
 /* Of the subject, which is ended. */
 static const char *take_core(void) {
+    if (emulated())
+        return subject_core(&subject);
     need_program("gdb");
     if (with_sanitizer())
         skip_test("a sanitizer's shadow makes core files of terabytes");
@@ -243,23 +280,24 @@ static const char *take_core(void) {
     return core;
 }
 
-Test(debug_ps, lists_the_tasks_of_a_core_file, .fini = remove_scratch) {
-    begin(NULL, NULL);
+PS_TEST(lists_the_tasks_of_a_core_file) {
+    begin(SHOP, NULL);
     const char *const core = take_core();
-    const char *const text = listing(core, NULL, NULL);
+    const char *const text = listing(core, program_untold(), NULL);
     check_in_order(text, "core file ", SHOP_LINES);
     check_in_order(text, FUNCTIONS);
     check_in_order(text, GROUP);
-    check_json(listing("-j", core, NULL));
+    check_json(listing("-j", core, program_untold()));
 }
 
-Test(debug_ps, shows_the_running_task_of_a_core_file, .fini = remove_scratch) {
-    begin(NULL, "run");
-    check_in_order(listing(take_core(), NULL, NULL), "task 1 'main': running, deadline in ",
-                   "\n        compute", "\n        open_shop", "\n        coir__entry");
+PS_TEST(shows_the_running_task_of_a_core_file) {
+    begin(SHOP, "run");
+    check_in_order(listing(take_core(), program_untold(), NULL),
+                   "task 1 'main': running, deadline in ", "\n        compute",
+                   "\n        open_shop", "\n        coir__entry");
 }
 
-Test(debug_ps, takes_the_program_from_where_it_is_now, .fini = remove_scratch) {
+PS_TEST(takes_the_program_from_where_it_is_now) {
     need_coir_ps();
     shell("cp \"$1\" \"$2\"", built("tests/subjects/shop"), scratch("shop"));
     begin(scratch("shop"), NULL);
@@ -272,8 +310,8 @@ Test(debug_ps, takes_the_program_from_where_it_is_now, .fini = remove_scratch) {
     check_in_order(listing(core, built("tests/subjects/shop"), NULL), FUNCTIONS);
 }
 
-Test(debug_ps, shows_what_is_left_of_a_core_file, .fini = remove_scratch) {
-    begin(NULL, NULL);
+PS_TEST(shows_what_is_left_of_a_core_file) {
+    begin(SHOP, NULL);
     const char *const core = take_core();
     struct stat info;
     check_int(stat(core, &info), 0);
@@ -287,7 +325,7 @@ Test(debug_ps, shows_what_is_left_of_a_core_file, .fini = remove_scratch) {
 
 /* ---- Nothing to show ---- */
 
-Test(debug_ps, says_that_there_is_no_such_process) {
+PS_TEST(says_that_there_is_no_such_process) {
     need_coir_ps();
     const pid_t child = fork();
     if (child == 0)
@@ -298,8 +336,8 @@ Test(debug_ps, says_that_there_is_no_such_process) {
     check_refusal(ps(number, NULL, NULL), "there is no process ");
 }
 
-Test(debug_ps, says_that_no_coir_is_inside) {
-    need_coir_ps();
+PS_TEST(says_that_no_coir_is_inside) {
+    need_processes();
     need_program("sleep");
     const pid_t child = fork();
     if (child == 0) {
@@ -319,8 +357,8 @@ Test(debug_ps, says_that_no_coir_is_inside) {
     check_int(waitpid(child, NULL, 0), child);
 }
 
-Test(debug_ps, says_that_no_runtime_runs) {
-    need_coir_ps();
+PS_TEST(says_that_no_runtime_runs) {
+    need_processes();
     char number[16];
     snprintf(number, sizeof number, "%d", (int)getpid());
     const program_result *const result = ps(number, NULL, NULL);
@@ -329,8 +367,9 @@ Test(debug_ps, says_that_no_runtime_runs) {
     check_refusal(result, "no Coir runs in process ");
 }
 
-Test(debug_ps, says_what_it_takes_to_be_permitted) {
-    begin(NULL, NULL);
+PS_TEST(says_what_it_takes_to_be_permitted) {
+    need_processes();
+    begin(SHOP, NULL);
     const program_result *result = NULL;
     if (geteuid() != 0) {
         result = run_program((const char *const[]){"coir-ps", "1", NULL});
@@ -349,19 +388,20 @@ Test(debug_ps, says_what_it_takes_to_be_permitted) {
     end_subject(&subject);
 }
 
-Test(debug_ps, says_that_a_debugger_holds_it) {
-    begin(NULL, NULL);
-    (void)listing(subject.number, NULL, NULL);
+PS_TEST(says_that_a_debugger_holds_it) {
+    need_processes();
+    begin(SHOP, NULL);
+    (void)look(NULL);
     if (ptrace(PTRACE_SEIZE, subject.pid, NULL, NULL) != 0)
         skip_test("this system does not let one process trace another");
     check_refusal(ps(subject.number, NULL, NULL), "a debugger");
     check_int(kill(subject.pid, SIGKILL), 0);
 }
 
-Test(debug_ps, refuses_another_layout, .fini = remove_scratch) {
+PS_TEST(refuses_another_layout) {
     need_coir_ps();
     begin(shop_with_another_layout(), NULL);
-    check_refusal(ps(subject.number, NULL, NULL), "runs Coir 0.1.0, and this is the coir-ps of ");
+    check_refusal(ps_subject(NULL), "runs Coir 0.1.0, and this is the coir-ps of ");
     end_subject(&subject);
 }
 
@@ -372,7 +412,7 @@ static void write_scratch(const char *path, const void *content, size_t size_byt
     check_int(fclose(file), 0);
 }
 
-Test(debug_ps, says_what_a_file_is_if_not_a_core_file, .fini = remove_scratch) {
+PS_TEST(says_what_a_file_is_if_not_a_core_file) {
     need_coir_ps();
     const char *const path = scratch("file");
     check_refusal(ps(built("coir-ps"), NULL, NULL), "is a program or library, not a core file");
@@ -392,7 +432,7 @@ Test(debug_ps, says_what_a_file_is_if_not_a_core_file, .fini = remove_scratch) {
     check_refusal(ps(path, NULL, NULL), "another kind of machine (ELF number 243)");
 }
 
-Test(debug_ps, explains_its_use) {
+PS_TEST(explains_its_use) {
     need_coir_ps();
     const program_result *result = ps(NULL, NULL, NULL);
     check_int(WEXITSTATUS(result->status), 2);
