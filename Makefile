@@ -4,7 +4,8 @@
 # choose a variant with a folder of its own below build/, and a change of flags rebuilds that
 # folder, so that objects of two kinds never meet in one program.
 
-## make              the library, static and shared, coir-selfcheck, and coir-ps if libdw is there
+## make              the library, static and shared, coir-selfcheck, coir-ps if libdw is there, and on
+##                   Linux the library that simulates its system
 ## make demo         builds and runs examples/scrape; needs make and a C compiler only
 ## make check        builds and runs the tests; installs what they need, if it may
 ##                   (FILTER='scope/*' runs some of them, JOBS=4 so many at a time)
@@ -21,7 +22,7 @@
 ## make check-perf   counts instructions, and compares them with those on record
 ## make bench-quick  the same in a minute
 ## make bench-deps   installs the other libraries
-## make install      headers, libraries, coir.pc, coir-selfcheck, coir-ps; PREFIX=/usr/local
+## make install      headers, libraries, their .pc files, coir-selfcheck, coir-ps; PREFIX=/usr/local
 ##                   LIBDIR=PREFIX/lib INCLUDEDIR=PREFIX/include BINDIR=PREFIX/bin DESTDIR=
 ## make uninstall    removes them again
 ## make deps         installs what the tests need: Criterion, libunwind
@@ -128,7 +129,8 @@ CODE     := $(wildcard include/*.h include/*/*.h arch/*/*.h \
                        $(foreach d,src ps selfcheck tests examples bench, \
                            $(d)/*.[ch] $(d)/*/*.[ch] $(d)/*/*/*.[ch]))
 FATAL    := $(call programs,tests/fatal/*.c)
-SUBJECTS := $(call programs,tests/subjects/*.c tests/sanitizers/*.c tests/plain/sample.c)
+SUBJECTS := $(filter-out %/simulated,$(call programs,tests/subjects/*.c tests/sanitizers/*.c \
+                                                     tests/plain/sample.c))
 SHARING  := $(BUILD)/tests/subjects/shop-shared
 EXAMPLES := $(call programs,examples/*.c)
 PATTERNS := $(call programs,examples/patterns/*.c)
@@ -145,7 +147,7 @@ CHECK    := $(BUILD)/tests/check
 
 $(if $(wildcard arch/$(ARCH)/switch.S),,$(error no port for $(TARGET) yet: see arch/README.md))
 
-all: $(STATIC) $(SHARED) $(SELFCHECK) $(LISTER)
+all: $(STATIC) $(if $(LINUX),$(SIM)) $(SHARED) $(SELFCHECK) $(LISTER)
 
 # ---- The library: plain objects for the archive, .lo ones with -fPIC for the shared one ----
 
@@ -212,6 +214,13 @@ $(SIM): $(call simulated,$(filter %.c,$(SIM_SOURCES))) \
 
 # One program with all of tests/sim.
 $(BUILD)/tests/sim: $(call objects,$(wildcard tests/sim/*.c)) $(SIM) $(BUILD)/test-sources
+	echo "  ld    $@"
+	mkdir -p $(@D)
+	$(LINK)
+
+# Programs that see the public headers, and are linked with the simulated library instead.
+SIMULATED := $(if $(LINUX),$(BUILD)/tests/subjects/simulated)
+$(SIMULATED): $(BUILD)/%: $(BUILD)/obj/%.o $(SIM)
 	echo "  ld    $@"
 	mkdir -p $(@D)
 	$(LINK)
@@ -311,7 +320,7 @@ $(CHECK): $(TEST_OBJECTS) $(STATIC) $(BUILD)/test-sources
 	mkdir -p $(@D)
 	$(LINK)
 
-tests: all $(EXAMPLES) $(PATTERNS) $(FATAL) $(SUBJECTS) $(SHARING) $(CHECK)
+tests: all $(EXAMPLES) $(PATTERNS) $(FATAL) $(SUBJECTS) $(SHARING) $(SIMULATED) $(CHECK)
 
 check: tests
 	$(if $(filter plain,$(RUNNER)),echo "  RUNNER=plain: not by Criterion but by tests/plain")
@@ -364,15 +373,17 @@ install: all
 	install -d $(DESTDIR)$(INCLUDEDIR)/coir $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(BINDIR)
 	install -m 644 include/coir.h $(DESTDIR)$(INCLUDEDIR)
 	install -m 644 include/coir/*.h $(DESTDIR)$(INCLUDEDIR)/coir
-	install -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)
+	install -m 644 $(STATIC) $(if $(LINUX),$(SIM)) $(DESTDIR)$(LIBDIR)
 	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
 	install -m 755 $(SELFCHECK) $(if $(HAS_ELFUTILS),$(LISTER)) $(DESTDIR)$(BINDIR)
 	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/$(call shared)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
-	    -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
-	    -e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' \
-	    coir.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/coir.pc
+	for name in coir $(if $(LINUX),coir-sim); do \
+	    sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+	        -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
+	        -e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' \
+	        $$name.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/$$name.pc || exit 1; \
+	done
 	install -d $(DESTDIR)$(dir $(GDB_SCRIPT))
 	install -m 644 src/debug/gdb.py $(DESTDIR)$(GDB_SCRIPT)
 	echo "installed below $(DESTDIR)$(PREFIX)"
@@ -381,8 +392,8 @@ uninstall:
 	rm -f $(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(wildcard include/*.h include/coir/*.h)) \
 	    $(addprefix $(DESTDIR)$(BINDIR)/,$(notdir $(SELFCHECK) $(LISTER)))
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/coir
-	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(notdir $(STATIC) $(SHARED)) $(SONAME) \
-	        $(call shared) pkgconfig/coir.pc) $(DESTDIR)$(GDB_SCRIPT)
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(notdir $(STATIC) $(SIM) $(SHARED)) $(SONAME) \
+	        $(call shared) $(addprefix pkgconfig/,coir.pc coir-sim.pc)) $(DESTDIR)$(GDB_SCRIPT)
 
 # ---- When to rebuild: a header, the flags or the set of files changed ----
 

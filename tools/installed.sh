@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs into an empty directory and uses what is there as a stranger would, through pkg-config:
-# an example against the shared and against the static library, and a C++ program; runs them, and
-# the self-check; uninstalls, and looks for what was left.
+# an example against the shared and against the static library, a C++ program, and a test on the
+# simulated system; runs them, and the self-check; uninstalls, and looks for what was left.
 #
 #   installed.sh     CC, CXX and MAKE choose the tools
 set -eu
@@ -58,6 +58,27 @@ ${CXX:-c++} -std=c++17 -Wall -Wextra -Wpedantic -Werror $cflags "$scratch/plus.c
     -o "$scratch/plus" $shared
 "$scratch/plus" || fail "the C++ program failed"
 
+cat >"$scratch/simulated.c" <<'END'
+#include <coir.h>
+#include <coir/sim.h>
+#include <errno.h>
+static int sleeper(void *arg) {
+    (void)arg;
+    return coir_sim_active() ? coir_sleep(COIR_SEC(24 * 3600)) : -EPROTO;
+}
+int main(void) {
+    const coir_sim_options options = {.seed = 7};
+    coir_sim_report first, second;
+    if (coir_sim_run(sleeper, NULL, &options, &first) != 0 ||
+        coir_sim_run(sleeper, NULL, &options, &second) != 0)
+        return 1;
+    return first.ended < COIR_SEC(25 * 3600) || first.digest != second.digest;
+}
+END
+${CC:-cc} -Wall -Wextra -Wpedantic -Werror $(pkg-config --cflags coir-sim) "$scratch/simulated.c" \
+    -o "$scratch/simulated" $(pkg-config --libs coir-sim)
+"$scratch/simulated" || fail "the program with the simulated system failed"
+
 if [ -x "$scratch/opt/coir/bin/coir-ps" ]; then # libdw is there
     "$scratch/opt/coir/bin/coir-ps" --version >"$scratch/output" || fail "coir-ps does not run"
 fi
@@ -67,4 +88,4 @@ fi
 $install uninstall
 left=$(find "$scratch/opt" ! -type d)
 [ -z "$left" ] || fail "left after uninstalling: $left"
-echo "installed: runs with the shared library, with the static one, and from C++"
+echo "installed: runs with the shared library, with the static one, simulated, and from C++"

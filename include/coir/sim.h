@@ -1,4 +1,5 @@
-/* A simulated system to test programs in: link with libcoir-sim.a instead of libcoir.a.
+/* A simulated system to test programs in: link with libcoir-sim.a instead of libcoir.a (`pkg-config
+ * coir-sim`; Linux only). docs/testing.md leads through it.
  *
  * coir_sim_run is coir_run on a system that exists in memory only: its clock, descriptors, network,
  * files, threads and memory. Time passes when everybody waits, so that an hour takes no time. All
@@ -6,7 +7,9 @@
  * takes, which call fails. The same program with the same seed does the same again; so a seed that
  * shows a bug is the bug's address. Outside coir_sim_run this library does what libcoir does.
  *
- * What a program does without Coir (its own system calls, threads and clocks) is not simulated. */
+ * What a program does without Coir is not simulated, and can make two runs of a seed differ: its
+ * own system calls, threads, clocks and random numbers; what it keeps from one run to the next; and
+ * addresses of memory, where something depends on their order. */
 #ifndef COIR_SIM_H
 #define COIR_SIM_H
 
@@ -64,9 +67,9 @@ typedef enum coir_sim_order {
 
 /* A zero in any field means the default. */
 typedef struct coir_sim_options {
-    uint64_t seed;
+    uint64_t seed;                   /* any number; 0 is one like the others */
     uint16_t rates[COIR_SIM_FAULTS]; /* of each fault, in 65,536 chances; default: never */
-    coir_options runtime;            /* its seed and virtual_clock are not used */
+    coir_options runtime;            /* but for seed and virtual_clock, which must be left 0 */
     coir_sim_order order;
     unsigned look_rate;       /* how often, in 65,536 picks of the next task, the loop looks for
                                  timers and events before its turn is over */
@@ -86,6 +89,8 @@ typedef struct coir_sim_report {
     uint64_t occurred[COIR_SIM_FAULTS]; /* how often each fault really did */
     uint64_t calls;                     /* that could have failed */
     uint64_t failed;                    /* of those, how many fail_nth made fail */
+    uint64_t digest;                    /* of all calls, when they were and what they returned: the
+                                           same for two runs of a seed with the same program */
     coir_time ended;                    /* the time then; it begins at one hour */
     size_t descriptors_left;            /* open at the end */
     size_t allocations_left;            /* blocks of memory not freed */
@@ -94,16 +99,20 @@ typedef struct coir_sim_report {
 } coir_sim_report;
 
 /* Runs fn(arg) as the main task of a runtime on a simulated system that `options` (NULL: no faults)
- * describe, and returns what coir_run_with says; *report (may be NULL) is filled in. A run in which
- * all tasks wait for descriptors that nothing will make ready any more would wait for ever: it is
- * listed on stderr, and the program ended. Errors further: -EPERM within a simulation; -ENOMEM. */
+ * describe, and returns what coir_run_with says; *report (may be NULL) is filled in, unless the
+ * simulation could not begin. Waiting for descriptors is a deadlock here as well (-EDEADLK, with
+ * the listing) when nothing is left that could make one ready. Errors further: -EPERM within a
+ * simulation or a runtime; -EINVAL an option out of its range; -ENOMEM. */
 COIR_MUST_CHECK int coir_sim_run(coir_fn fn, void *arg, const coir_sim_options *options,
                                  coir_sim_report *report);
 
 /* The name of a fault, as in "ENOBUFS". */
 const char *coir_sim_fault_name(coir_sim_fault fault);
 
-/* ---- Within a simulation ---- */
+/* ---- Within a simulation: none of these parks ---- */
+
+/* Whether this thread is in a simulation. */
+bool coir_sim_active(void);
 
 /* A number below `count` from the run's seed; 0 outside. */
 uint32_t coir_sim_draw(uint32_t count);
@@ -112,14 +121,24 @@ uint32_t coir_sim_draw(uint32_t count);
 void coir_sim_set_rate(coir_sim_fault fault, uint16_t rate);
 
 /* The machine that the calling task, and those it spawns from now on, run on: its sockets have that
- * address, a number such as "10.0.0.7"; 127.0.0.1 is each machine itself. Errors: -EINVAL; -ENOMEM;
- * -EPERM outside. */
+ * address, a number such as "10.0.0.7"; 127.0.0.1 is each machine itself. Tasks that are on none
+ * share one without a name. Errors: -EINVAL no such number; -ENOMEM; -EPERM outside. */
 COIR_MUST_CHECK int coir_sim_host(const char *address);
 
-/* Cuts the network between two machines, or mends it. What is sent meanwhile arrives afterwards;
- * connections give up after a quarter of an hour. "*" is any machine. Errors: -EINVAL; -EPERM
- * outside; -ENOSPC too many at a time. */
+/* Cuts the network between two machines, or mends it with the same two. What is sent meanwhile
+ * arrives afterwards; connections give up after a quarter of an hour, new ones after two minutes.
+ * "*" is any machine: a cut of "10.0.0.7" from "*" is one from all others. Errors: -EINVAL no
+ * machine's number; -EPERM outside; -ENOSPC 64 at a time. */
 int coir_sim_partition(const char *a, const char *b, bool cut);
+
+/* Kills what runs on a machine, as `kill -9` does, as far as the network can see: its sockets are
+ * closed, the other ends read the end of the stream or a reset, connecting is refused, and nothing
+ * that those tasks still do reaches anybody; their calls fail, with -ENETDOWN first. (Cut it off
+ * before, and mend that when it is up again: then it has lost its power.) The tasks themselves are
+ * functions of this program: cancel the scope they are in, and close it. To start again, call
+ * coir_sim_host in a new task. Files stay as they were written. Errors: -EINVAL no machine's
+ * number; -EPERM outside. */
+int coir_sim_kill(const char *address);
 
 /* Makes a name known that coir_resolve and coir_connect can look up; again with the same name: one
  * more address of it. Errors: -EINVAL; -ENOSPC; -EPERM outside. */

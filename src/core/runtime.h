@@ -234,6 +234,9 @@ int coir__outside(void);
 
 /* The main loop, on the thread's own stack; ends when the root scope is empty. */
 void coir__loop(struct coir__runtime *rt);
+/* All tasks are parked and nothing can wake one: says so, and cuts them all, so that the run ends.
+ */
+void coir__break_deadlock(struct coir__runtime *rt);
 /* The next task when it is not simply the head of the FIFO. */
 struct coir__task *coir__next_slow(struct coir__runtime *rt, struct coir__task *self);
 /* Begins or ends a reason to be careful. */

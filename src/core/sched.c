@@ -155,9 +155,7 @@ static void take_signals(struct coir__runtime *rt) {
         coir_scope_cancel(&rt->root);
 }
 
-/* All tasks are parked and nothing can wake one: says so, and cuts them all, so that the run ends.
- */
-static void break_deadlock(struct coir__runtime *rt) {
+void coir__break_deadlock(struct coir__runtime *rt) {
     if (rt->doomed)
         coir__deadlock_fatal(rt);
     coir__deadlock_report(rt);
@@ -204,7 +202,7 @@ static void look_around(struct coir__runtime *rt) {
         timeout = patience(rt);
         if (timeout == COIR_NEVER && rt->io_waiting == 0 && rt->offload_jobs == 0 &&
             !rt->holds_signals) {
-            break_deadlock(rt);
+            coir__break_deadlock(rt);
             return;
         }
         if ((timeout > 0 || rt->virtual_now != 0) && coir__stacks_trim(&rt->stacks))

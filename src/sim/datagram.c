@@ -131,6 +131,8 @@ static ssize_t datagram_output(struct coir__sim_file *file, const struct iovec *
     const struct coir__address *const to =
         message != NULL && message->address.size > 0 ? &message->address : &socket->peer;
     (void)count;
+    if (socket->state == COIR_SIM_BROKEN)
+        return -ENETDOWN;
     if (to->size == 0)
         return -EDESTADDRREQ;
     if (most > SIZE_MAX_BYTES)
@@ -146,7 +148,7 @@ static ssize_t datagram_input(struct coir__sim_file *file, const struct iovec *p
     struct coir__sim_socket *const socket = (struct coir__sim_socket *)file;
     (void)count;
     if (list_empty(&socket->queue))
-        return -EAGAIN;
+        return socket->state == COIR_SIM_BROKEN ? -ENETDOWN : -EAGAIN;
     struct datagram *const it = list_entry(socket->queue.next, struct datagram, link);
     const size_t size = it->size < most ? it->size : most;
     coir__sim_copy_parts(parts, 0, it->bytes, size, true);
@@ -160,7 +162,8 @@ static ssize_t datagram_input(struct coir__sim_file *file, const struct iovec *p
 
 static unsigned datagram_ready(struct coir__sim_file *file) {
     const struct coir__sim_socket *const socket = (struct coir__sim_socket *)file;
-    return EPOLLOUT | (list_empty(&socket->queue) ? 0 : EPOLLIN);
+    const bool broken = socket->state == COIR_SIM_BROKEN;
+    return EPOLLOUT | (list_empty(&socket->queue) && !broken ? 0 : EPOLLIN);
 }
 
 const struct coir__sim_kind coir__sim_datagram_kind = {.name = "datagram",

@@ -283,14 +283,6 @@ static int invent(const struct queue *queue, struct epoll_event *out) {
     return 1;
 }
 
-/* Nothing will ever happen, and nobody has said for how long to wait. */
-static _Noreturn void sleep_for_ever(void) {
-    if (coir__rt != NULL)
-        (void)coir__dump(coir__rt, stderr);
-    coir__sim_fatal(
-        "all tasks wait for descriptors, and nothing is left that could make one ready");
-}
-
 /* Lets time pass up to `deadline` or the next event, or not even that far. True: it is over. */
 static bool sleep_a_while(coir_time deadline) {
     struct coir__sim *const sim = coir__sim;
@@ -298,8 +290,10 @@ static bool sleep_a_while(coir_time deadline) {
         sim->on_idle(sim->context, deadline);
     const coir_time next = sim->event_count > 0 ? sim->events[0].time : COIR_NEVER;
     const coir_time until = next < deadline ? next : deadline;
-    if (until == COIR_NEVER)
-        sleep_for_ever();
+    if (until == COIR_NEVER) { /* outside something might still come; here nothing will */
+        coir__break_deadlock(coir__rt);
+        return true;
+    }
     if (until > sim->now && coir__sim_fault(COIR_SIM_EARLY_WAKE)) {
         sim->now += coir__sim_draw_time(until - sim->now);
         coir__sim_catch_up();

@@ -97,6 +97,8 @@ void coir__sim_enter(void) {
 }
 
 long coir__sim_leave(const char *call, int fd, long rc) {
+    coir__sim_note((uint64_t)rc << 16 ^ (uint64_t)(unsigned)fd);
+    coir__sim_note((uint64_t)coir__sim->now);
     if (fd >= 0)
         coir__sim_trace("%s(%d) = %s%ld", call, fd, rc < 0 ? coir_strerror((int)rc) : "",
                         rc < 0 ? 0 : rc);

@@ -1,5 +1,5 @@
-/* The network between machines: who is on which, how long a packet takes, who is cut off. And
- * pipes, which have no network. */
+/* The network between machines: how long a packet takes, who is cut off. And pipes, which have no
+ * network. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -19,40 +19,6 @@ struct cut {
     struct coir__address a, b;
     bool any_a, any_b;
 };
-
-/* ---- Machines ---- */
-
-static const coir_local host_key;
-
-/* "10.0.0.1", "::1" or so, without a port. */
-static int parse_host(const char *text, struct coir__address *out) {
-    struct coir__target target;
-    char with_port[COIR_ADDRESS_SIZE];
-    if (text == NULL || strlen(text) > COIR_ADDRESS_SIZE - 8)
-        return -EINVAL;
-    (void)snprintf(with_port, sizeof with_port, strchr(text, ':') != NULL ? "[%s]:0" : "%s:0",
-                   text);
-    if (coir__address_parse(with_port, &target) < 0 || target.is_name || target.any)
-        return -EINVAL;
-    *out = target.address;
-    return 0;
-}
-
-struct coir__address coir__sim_own_host(void) {
-    const struct coir__address *const host =
-        coir__rt != NULL && coir__sim->thread == NULL ? coir_local_get(&host_key) : NULL;
-    return host != NULL ? *host : (struct coir__address){.size = 0};
-}
-
-/* The value of the local is kept among the names, which live as long as the world. */
-int coir_sim_host(const char *address) {
-    struct coir__address host;
-    if (coir__sim == NULL || coir__rt == NULL)
-        return -EPERM;
-    if (parse_host(address, &host) < 0)
-        return -EINVAL;
-    return coir_local_set(&host_key, (void *)(uintptr_t)coir__sim_keep_host(&host));
-}
 
 /* ---- Cuts ---- */
 
@@ -102,32 +68,40 @@ void coir__sim_cuts_fini(void) {
         mend(list_entry(coir__sim->cuts.next, struct cut, link));
 }
 
+static bool is_between(const struct cut *cut, const struct cut *ends) {
+    return cut->any_a == ends->any_a && cut->any_b == ends->any_b &&
+           coir__sim_same_machine(&cut->a, &ends->a) && coir__sim_same_machine(&cut->b, &ends->b);
+}
+
 int coir_sim_partition(const char *a, const char *b, bool cut) {
-    struct coir__address first = {.size = 0}, second = {.size = 0};
+    struct cut ends = {.any_a = false};
     if (coir__sim == NULL)
         return -EPERM;
     if (a == NULL || b == NULL)
         return -EINVAL;
-    const bool any_a = strcmp(a, "*") == 0, any_b = strcmp(b, "*") == 0;
-    if ((!any_a && parse_host(a, &first) < 0) || (!any_b && parse_host(b, &second) < 0))
+    ends.any_a = strcmp(a, "*") == 0;
+    ends.any_b = strcmp(b, "*") == 0;
+    if ((!ends.any_a && coir__sim_parse_host(a, &ends.a) < 0) ||
+        (!ends.any_b && coir__sim_parse_host(b, &ends.b) < 0))
         return -EINVAL;
+    const struct cut turned = {.a = ends.b, .b = ends.a, .any_a = ends.any_b, .any_b = ends.any_a};
+    coir__sim_trace("%s and %s are %s", a, b, cut ? "cut off from each other" : "joined again");
     struct coir__link *const all = &coir__sim->cuts;
     unsigned count = 0;
     for (struct coir__link *next, *link = all->next; link != all; link = next) {
         struct cut *const old = list_entry(link, struct cut, link);
         next = link->next;
         count++;
-        if (old->any_a == any_a && old->any_b == any_b && coir__sim_same_machine(&old->a, &first) &&
-            coir__sim_same_machine(&old->b, &second))
+        if (is_between(old, &ends) || is_between(old, &turned))
             mend(old);
     }
     if (!cut)
         return 0;
     if (count >= CUTS_MAX)
         return -ENOSPC;
-    struct cut *const made = make_cut(&first, &second);
-    made->any_a = any_a;
-    made->any_b = any_b;
+    struct cut *const made = make_cut(&ends.a, &ends.b);
+    made->any_a = ends.any_a;
+    made->any_b = ends.any_b;
     return 0;
 }
 

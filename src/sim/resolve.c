@@ -14,7 +14,7 @@
 
 struct name {
     struct coir__link link;
-    char name[64]; /* empty: a machine that a task is on */
+    char name[64];
     struct coir__address address;
 };
 
@@ -30,17 +30,6 @@ static struct name *keep(const char *text, const struct coir__address *address) 
     name->address = *address;
     list_append(&coir__sim->names, &name->link);
     return name;
-}
-
-const struct coir__address *coir__sim_keep_host(const struct coir__address *host) {
-    struct coir__link *const all = &coir__sim->names;
-    for (struct coir__link *link = all->next; link != all; link = link->next) {
-        const struct name *const name = list_entry(link, struct name, link);
-        if (name->name[0] == '\0' && name->address.size == host->size &&
-            memcmp(&name->address.as, &host->as, host->size) == 0)
-            return &name->address;
-    }
-    return &keep("", host)->address;
 }
 
 void coir__sim_names_fini(void) {

@@ -15,6 +15,7 @@ static struct coir__sim *create(const coir_sim_options *options) {
     list_init(&sim->sockets);
     list_init(&sim->disk);
     list_init(&sim->names);
+    list_init(&sim->machines);
     list_init(&sim->cuts);
     list_init(&sim->threads);
     sim->on_idle = coir__sim_next_hooks.on_idle;
@@ -45,6 +46,7 @@ static void destroy(struct coir__sim *sim) {
     free(sim->events);
     coir__sim_cuts_fini();
     coir__sim_names_fini();
+    coir__sim_machines_fini();
     coir__sim_disk_fini();
     if (sim->messages != NULL)
         (void)fclose(sim->messages);
@@ -52,25 +54,37 @@ static void destroy(struct coir__sim *sim) {
     free(sim);
 }
 
+/* Whether each option is in its range: what is ignored in silence is looked for long. */
+static bool are_valid(const coir_sim_options *options) {
+    return (unsigned)options->order <= COIR_SIM_MIXED && options->look_rate <= 65536 &&
+           options->call_time >= 0 && options->latency >= 0 &&
+           options->descriptors_max <= COIR_SIM_DESCRIPTORS && options->runtime.seed == 0 &&
+           !options->runtime.virtual_clock;
+}
+
 int coir_sim_run(coir_fn fn, void *arg, const coir_sim_options *options, coir_sim_report *report) {
-    if (coir__sim != NULL)
+    if (coir__sim != NULL || coir__rt != NULL)
         return -EPERM;
+    if (options != NULL && !are_valid(options))
+        return -EINVAL;
     struct coir__sim *const sim = create(options);
     if (sim == NULL)
         return -ENOMEM;
     coir__sim = sim;
-    coir_options runtime = sim->options.runtime;
-    runtime.seed = 0;
-    runtime.virtual_clock = false;
     coir__next_chooser = coir__sim_chooser(sim);
-    const int rc = coir_run_with(fn, arg, &runtime);
+    const int rc = coir_run_with(fn, arg, &sim->options.runtime);
     coir__next_chooser = (struct coir__chooser){.choose = NULL};
     (void)coir__sim_threads_fini();
     sim->report.ended = sim->now;
+    coir__sim_note(sim->random);
     if (report != NULL)
         *report = sim->report;
     destroy(sim);
     return rc;
+}
+
+bool coir_sim_active(void) {
+    return coir__sim != NULL;
 }
 
 uint32_t coir_sim_draw(uint32_t count) {

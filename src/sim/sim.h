@@ -56,6 +56,7 @@ struct coir__sim {
     struct coir__link sockets;       /* all of them: socket.c */
     struct coir__link disk;          /* files and names of sockets: disk.c */
     struct coir__link names;         /* resolve.c */
+    struct coir__link machines;      /* machine.c */
     struct coir__link cuts;          /* partitions: link.c */
     struct coir__link threads;       /* thread.c */
     struct coir__sim_thread *thread; /* that runs now; NULL: the runtime's own */
@@ -91,6 +92,9 @@ bool coir__sim_fault(coir_sim_fault fault);
 /* Whether a call that can fail does so here, because it is the n-th one or because of the fault:
  * which is then counted. `error`: what to fail with. Returns -error or 0. */
 int coir__sim_failure(coir_sim_fault fault, int error);
+
+/* Something of the run that goes into its digest. */
+void coir__sim_note(uint64_t number);
 
 void *coir__sim_hold(void *object);
 void coir__sim_drop(void *object);
@@ -219,13 +223,15 @@ void coir__sim_disk_fini(void);
 
 /* ---- The rest ---- */
 
-/* Names (resolve.c), partitions (link.c): what is left at the end. */
+/* Names (resolve.c), partitions (link.c), machines (machine.c): what is left at the end. */
 void coir__sim_names_fini(void);
 void coir__sim_cuts_fini(void);
-/* The machine of the calling task: an address, or size 0. */
+void coir__sim_machines_fini(void);
+/* The address of a machine: "10.0.0.1", "::1" or so, without a port. 0 or -EINVAL. */
+int coir__sim_parse_host(const char *text, struct coir__address *out);
+/* The machine of the calling task: an address, or size 0; whether it was killed. */
 struct coir__address coir__sim_own_host(void);
-/* A copy of it that lives as long as the world. */
-const struct coir__address *coir__sim_keep_host(const struct coir__address *host);
+bool coir__sim_own_host_dead(void);
 /* Makes a pair of connected streams. */
 int coir__sim_pair_create(int fds[2]);
 int coir__sim_pipe_create(int fds[2]);

@@ -130,7 +130,7 @@ int coir__sim_socket(int family, int type, int protocol) {
         return socket(family, type, protocol);
     coir__sim_enter();
     const struct coir__address host = coir__sim_own_host();
-    int rc = coir__sim_failure(COIR_SIM_ENOBUFS, ENOBUFS);
+    int rc = coir__sim_own_host_dead() ? -ENETDOWN : coir__sim_failure(COIR_SIM_ENOBUFS, ENOBUFS);
     if (rc == 0) {
         struct coir__sim_socket *const made =
             coir__sim_socket_create(family, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), &host);

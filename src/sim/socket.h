@@ -55,7 +55,8 @@ extern const struct coir__sim_kind coir__sim_stream_kind;
 int coir__sim_stream_connect(struct coir__sim_socket *socket, const struct coir__address *to);
 /* Ends a connection with an error; nothing happens if it has ended. */
 void coir__sim_stream_break(struct coir__sim_socket *socket, int error);
-void coir__sim_stream_forget(struct coir__sim_socket *socket);
+/* The descriptor is closed, or as good as: the other ends learn of it. */
+void coir__sim_stream_abandon(struct coir__sim_socket *socket);
 
 /* datagram.c */
 extern const struct coir__sim_kind coir__sim_datagram_kind;

@@ -9,6 +9,8 @@
 
 #define SYN_RETRY COIR_SEC(1)
 #define SYN_GIVE_UP COIR_SEC(127)
+#define RESET_RETRY COIR_MS(200)
+#define RESET_GIVE_UP COIR_SEC(900)
 
 static struct coir__sim_socket *socket_of(struct coir__sim_object *object) {
     return (struct coir__sim_socket *)object;
@@ -60,20 +62,28 @@ void coir__sim_stream_break(struct coir__sim_socket *socket, int error) {
     coir__sim_notify(&socket->file, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 }
 
-static void get_reset(struct coir__sim_object *object, uint64_t error) {
-    coir__sim_stream_break(socket_of(object), (int)error);
+/* A reset reaches the reader of a flow, unless the two are cut off from each other. */
+static void arrive_reset(struct coir__sim_object *object, uint64_t sent) {
+    struct coir__sim_flow *const flow = (struct coir__sim_flow *)object;
+    const coir_time delay = flow->remote ? coir__sim_latency(&flow->from, &flow->to) : 0;
+    if (flow->reader == NULL)
+        return;
+    if (delay != COIR_NEVER)
+        coir__sim_stream_break((struct coir__sim_socket *)flow->reader, ECONNRESET);
+    else if (coir__sim->now - (coir_time)sent < RESET_GIVE_UP)
+        coir__sim_at(coir__sim->now + RESET_RETRY, arrive_reset, flow, sent);
 }
 
-/* The other end gets a reset: at once within a machine. */
+/* Its other end gets one: at once within a machine. */
+static void send_reset(struct coir__sim_flow *flow) {
+    const coir_time now = coir__sim->now;
+    const coir_time delay = flow->remote ? coir__sim_latency(&flow->from, &flow->to) : 0;
+    coir__sim_at(delay != COIR_NEVER ? now + delay : now, arrive_reset, flow, (uint64_t)now);
+}
+
 static void reset_peer(struct coir__sim_socket *socket) {
-    struct coir__sim_file *const peer = socket->out != NULL ? socket->out->reader : NULL;
-    if (peer == NULL)
-        return;
-    coir_time delay =
-        socket->out->remote ? coir__sim_latency(&socket->out->from, &socket->out->to) : 0;
-    if (delay == COIR_NEVER)
-        delay = COIR_SEC(30);
-    coir__sim_at(coir__sim->now + delay, get_reset, peer, ECONNRESET);
+    if (socket->out != NULL && socket->out->reader != NULL)
+        send_reset(socket->out);
 }
 
 static void broken(struct coir__sim_file *file) {
@@ -86,7 +96,7 @@ static void broken(struct coir__sim_file *file) {
 
 /* Lets go of both flows. What the other end has sent and nobody will read is answered by a reset.
  */
-void coir__sim_stream_forget(struct coir__sim_socket *socket) {
+static void let_go(struct coir__sim_socket *socket) {
     if (socket->out == NULL)
         return;
     const bool unread = socket->in->sent > socket->in->taken;
@@ -99,19 +109,25 @@ void coir__sim_stream_forget(struct coir__sim_socket *socket) {
     coir__sim_notify(socket->in->writer, EPOLLOUT); /* which will fail */
 }
 
-static void closed(struct coir__sim_file *file) {
-    struct coir__sim_socket *const socket = (struct coir__sim_socket *)file;
+void coir__sim_stream_abandon(struct coir__sim_socket *socket) {
     while (!list_empty(&socket->backlog)) {
         struct coir__sim_socket *const waiting =
             list_entry(socket->backlog.next, struct coir__sim_socket, waiting);
         list_take(&waiting->waiting);
         broken(&waiting->file);
-        coir__sim_stream_forget(waiting);
+        let_go(waiting);
         coir__sim_drop(waiting);
     }
-    coir__sim_stream_forget(socket);
+    let_go(socket);
+    coir__sim_drop(socket->in);
+    coir__sim_drop(socket->out);
+    socket->in = socket->out = NULL;
     socket->bound = false;
     socket->state = COIR_SIM_BROKEN;
+}
+
+static void closed(struct coir__sim_file *file) {
+    coir__sim_stream_abandon((struct coir__sim_socket *)file);
 }
 
 /* ---- Connecting ---- */
@@ -138,6 +154,11 @@ static struct coir__sim_socket *enter_backlog(struct coir__sim_socket *client,
     return server;
 }
 
+static void get_refused(struct coir__sim_object *object, uint64_t unused) {
+    (void)unused;
+    coir__sim_stream_break(socket_of(object), ECONNREFUSED);
+}
+
 static void establish(struct coir__sim_object *object, uint64_t unused) {
     struct coir__sim_socket *const client = socket_of(object);
     (void)unused;
@@ -159,7 +180,7 @@ static void arrive_at_listener(struct coir__sim_object *object, uint64_t wait) {
     const bool refused = listener == NULL || listener->state != COIR_SIM_LISTENING ||
                          coir__sim_fault(COIR_SIM_REFUSED);
     if (delay != COIR_NEVER && refused)
-        coir__sim_at(coir__sim->now + delay, get_reset, client, ECONNREFUSED);
+        coir__sim_at(coir__sim->now + delay, get_refused, client, 0);
     else if (delay != COIR_NEVER && enter_backlog(client, listener) != NULL)
         coir__sim_at(coir__sim->now + delay, establish, client, 0);
     else if (coir__sim->now >= client->give_up)
@@ -218,7 +239,7 @@ int coir__sim_pair_create(int fds[2]) {
     a->state = b->state = COIR_SIM_CONNECTED;
     fds[0] = coir__sim_install(&a->file);
     if (fds[0] < 0) {
-        coir__sim_stream_forget(b);
+        let_go(b);
         coir__sim_drop(b);
         return fds[0];
     }
@@ -252,7 +273,7 @@ static int accept_one(struct coir__sim_socket *listener) {
         static const int causes[] = {ECONNABORTED, EPROTO, ENETDOWN, EHOSTUNREACH};
         list_take(&server->waiting);
         broken(&server->file);
-        coir__sim_stream_forget(server);
+        let_go(server);
         coir__sim_drop(server);
         return -causes[coir__sim_draw(4)];
     }
@@ -324,9 +345,8 @@ static ssize_t stream_output(struct coir__sim_file *file, const struct iovec *pa
     if (socket->out->ending || (!socket->out->remote && socket->out->reader == NULL))
         return -EPIPE;
     const ssize_t rc = coir__sim_flow_write(socket->out, parts, count, most);
-    if (rc > 0 && socket->out->reader == NULL) /* the answer will be a reset */
-        coir__sim_at(coir__sim->now + coir__sim_draw_time(COIR_MS(1)), get_reset, socket,
-                     ECONNRESET);
+    if (rc > 0 && socket->out->reader == NULL)
+        send_reset(socket->in); /* that is the answer */
     return rc;
 }
 

@@ -53,6 +53,13 @@ int coir__sim_failure(coir_sim_fault fault, int error) {
     return -error;
 }
 
+/* FNV-1a, a word at a time. */
+void coir__sim_note(uint64_t number) {
+    uint64_t *const digest = &coir__sim->report.digest;
+    *digest = (*digest ^ number) * UINT64_C(0x100000001b3);
+    *digest ^= *digest >> 32;
+}
+
 const char *coir_sim_fault_name(coir_sim_fault fault) {
     static const char *const names[COIR_SIM_FAULTS] = {
         [COIR_SIM_EINTR] = "EINTR",
