@@ -57,8 +57,8 @@ struct coir_fp unusual_words(unsigned n);
 
 /* ---- For unwinders ---- */
 
-/* The integer registers that registers_changed fills: libunwind's number of the n-th, which holds
- * pattern + n; -1 beyond the last. */
+/* The integer registers that registers_changed fills: the n-th one's number in DWARF, and in
+ * libunwind, which holds pattern + n; -1 beyond the last. */
 int kept_number(unsigned n);
 /* Whether sp is that of a call of registers_changed while its fn runs, and the pattern. */
 bool in_registers_changed(uintptr_t sp, unsigned long *pattern);
