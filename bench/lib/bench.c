@@ -59,7 +59,7 @@ static uint64_t timed(bench_op op, uint64_t count, void *arg) {
 }
 
 double bench_ns(bench_op op, void *arg) {
-    uint64_t count = 16;
+    uint64_t count = 1;
     uint64_t took = timed(op, count, arg);
     while (took < RUN_NS) {
         /* Aim a quarter beyond the bound; early runs are cold and say little, so grow gently. */
@@ -69,7 +69,7 @@ double bench_ns(bench_op op, void *arg) {
     }
     do {
         took = timed(op, count, arg);
-        count += took < RUN_NS ? count / 2 : 0;
+        count += took < RUN_NS ? (count + 1) / 2 : 0;
     } while (took < RUN_NS);
     return (double)took / (double)count;
 }

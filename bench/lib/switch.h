@@ -5,8 +5,12 @@
  *   callers  both wait at the same place, but return from there to different callers
  *   loops    each waits at a place of its own
  *
+ * Each also with "-fp": either flow keeps a floating-point environment of its own (on x86_64 MXCSR
+ * and the x87 control word), by the switch itself or, where that does not, stored and loaded around
+ * it.
+ *
  * A subject defines, before it includes this file (see context.h for the contract):
- *   struct context, context_make, context_switch
+ *   struct context, context_make, context_switch, perhaps CONTEXT_KEEPS_FP
  * and calls switch_main from main. The unit is one switch, one way. */
 #ifndef BENCH_SWITCH_H
 #define BENCH_SWITCH_H
@@ -17,52 +21,81 @@
 
 static struct context switch_here, switch_there;
 
-static BENCH_KEEP void switch_chain(struct context *from, struct context *to, uint64_t count) {
-    for (; count != 0; --count)
-        context_switch(from, to);
-    BENCH_UNIQUE(chain);
-}
-
-static BENCH_KEEP void switch_hop(struct context *from, struct context *to) {
+BENCH_INLINE void switch_plain(struct context *from, struct context *to) {
     context_switch(from, to);
-    BENCH_UNIQUE(hop);
 }
 
-static BENCH_KEEP void switch_caller_here(uint64_t count) {
-    for (; count != 0; --count) {
-        switch_hop(&switch_here, &switch_there);
-        BENCH_UNIQUE(caller_here);
+BENCH_INLINE void switch_fp(struct context *from, struct context *to) {
+#if defined(CONTEXT_KEEPS_FP)
+    context_switch(from, to);
+#elif defined(__x86_64__)
+    unsigned mxcsr;
+    unsigned short x87;
+    __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(mxcsr), "=m"(x87));
+    context_switch(from, to);
+    __asm__ volatile("ldmxcsr %0\n\tfldcw %1" : : "m"(mxcsr), "m"(x87));
+#elif defined(__aarch64__)
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    context_switch(from, to);
+    __asm__ volatile("msr fpcr, %0" : : "r"(fpcr));
+#else
+#error "how does this architecture keep its floating-point environment?"
+#endif
+}
+
+/* The places, once for each kind of switch. */
+#define SWITCH_PLACES(kind)                                                                        \
+    static BENCH_KEEP void kind##_chain(struct context *from, struct context *to,                  \
+                                        uint64_t count) {                                          \
+        for (; count != 0; --count)                                                                \
+            kind(from, to);                                                                        \
+        BENCH_UNIQUE(kind##_chain);                                                                \
+    }                                                                                              \
+                                                                                                   \
+    static void kind##_chain_here(uint64_t count) {                                                \
+        kind##_chain(&switch_here, &switch_there, count);                                          \
+    }                                                                                              \
+                                                                                                   \
+    static void kind##_chain_there(uint64_t count) {                                               \
+        kind##_chain(&switch_there, &switch_here, count);                                          \
+    }                                                                                              \
+                                                                                                   \
+    static BENCH_KEEP void kind##_hop(struct context *from, struct context *to) {                  \
+        kind(from, to);                                                                            \
+        BENCH_UNIQUE(kind##_hop);                                                                  \
+    }                                                                                              \
+                                                                                                   \
+    static BENCH_KEEP void kind##_caller_here(uint64_t count) {                                    \
+        for (; count != 0; --count) {                                                              \
+            kind##_hop(&switch_here, &switch_there);                                               \
+            BENCH_UNIQUE(kind##_caller_here);                                                      \
+        }                                                                                          \
+    }                                                                                              \
+                                                                                                   \
+    static BENCH_KEEP void kind##_caller_there(uint64_t count) {                                   \
+        for (; count != 0; --count) {                                                              \
+            kind##_hop(&switch_there, &switch_here);                                               \
+            BENCH_UNIQUE(kind##_caller_there);                                                     \
+        }                                                                                          \
+    }                                                                                              \
+                                                                                                   \
+    static BENCH_KEEP void kind##_loop_here(uint64_t count) {                                      \
+        for (; count != 0; --count) {                                                              \
+            kind(&switch_here, &switch_there);                                                     \
+            BENCH_UNIQUE(kind##_loop_here);                                                        \
+        }                                                                                          \
+    }                                                                                              \
+                                                                                                   \
+    static BENCH_KEEP void kind##_loop_there(uint64_t count) {                                     \
+        for (; count != 0; --count) {                                                              \
+            kind(&switch_there, &switch_here);                                                     \
+            BENCH_UNIQUE(kind##_loop_there);                                                       \
+        }                                                                                          \
     }
-}
 
-static BENCH_KEEP void switch_caller_there(uint64_t count) {
-    for (; count != 0; --count) {
-        switch_hop(&switch_there, &switch_here);
-        BENCH_UNIQUE(caller_there);
-    }
-}
-
-static BENCH_KEEP void switch_loop_here(uint64_t count) {
-    for (; count != 0; --count) {
-        context_switch(&switch_here, &switch_there);
-        BENCH_UNIQUE(loop_here);
-    }
-}
-
-static BENCH_KEEP void switch_loop_there(uint64_t count) {
-    for (; count != 0; --count) {
-        context_switch(&switch_there, &switch_here);
-        BENCH_UNIQUE(loop_there);
-    }
-}
-
-static void switch_chain_here(uint64_t count) {
-    switch_chain(&switch_here, &switch_there, count);
-}
-
-static void switch_chain_there(uint64_t count) {
-    switch_chain(&switch_there, &switch_here, count);
-}
+SWITCH_PLACES(switch_plain)
+SWITCH_PLACES(switch_fp)
 
 struct switch_setting {
     const char *name;
@@ -89,9 +122,12 @@ static void switch_measure(struct switch_setting *setting) {
 
 static int switch_main(int argc, char **argv) {
     static struct switch_setting settings[] = {
-        {"chain", switch_chain_here, switch_chain_there},
-        {"callers", switch_caller_here, switch_caller_there},
-        {"loops", switch_loop_here, switch_loop_there},
+        {"chain", switch_plain_chain_here, switch_plain_chain_there},
+        {"callers", switch_plain_caller_here, switch_plain_caller_there},
+        {"loops", switch_plain_loop_here, switch_plain_loop_there},
+        {"chain-fp", switch_fp_chain_here, switch_fp_chain_there},
+        {"callers-fp", switch_fp_caller_here, switch_fp_caller_there},
+        {"loops-fp", switch_fp_loop_here, switch_fp_loop_there},
     };
     bench_pin("BENCH_CPU");
     for (int i = 1; i < argc; ++i)

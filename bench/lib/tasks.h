@@ -16,6 +16,24 @@
  *   BENCH_INLINE void subject_unlock(void);
  *       for one mutex
  *
+ * and, if tasks can be cancelled, SUBJECT_CANCEL and
+ *
+ *   BENCH_SOME void subject_cancel(void);
+ *       ends the sleep, or all of it, of each task that the last subject_all started but the caller
+ *
+ * and, if a task can wait for another one to wake it, SUBJECT_PARK and
+ *
+ *   subject_waiter
+ *       what is kept of such a wait, in the task's frame
+ *   BENCH_INLINE void subject_park(subject_waiter *waiter);
+ *   BENCH_INLINE void subject_wake(subject_waiter *waiter);
+ *
+ * with struct context, context_make and context_switch of its bare switch (see context.h); and, if
+ * it has deadlines, SUBJECT_DEADLINE and
+ *
+ *   BENCH_SOME void subject_deadline(uint64_t count, void *arg);
+ *       arms and disarms one so many times
+ *
  * A program is compiled as C or, for adapters in C++, as C++. */
 #ifndef BENCH_TASKS_H
 #define BENCH_TASKS_H

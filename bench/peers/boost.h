@@ -8,6 +8,8 @@
 #include "../lib/bench.h"
 #include "../lib/context.h"
 
+#define CONTEXT_KEEPS_FP
+
 typedef struct {
     void *context; /* of the side that switched here */
     void *data;    /* what it passed */
@@ -18,34 +20,33 @@ extern void *make_fcontext(void *stack_top, size_t size_bytes, void (*fn)(boost_
 
 struct context {
     void *suspended;
+    struct context *from; /* who switched here last */
     context_fn fn;
     void *arg;
 };
 
-/* What the library passes is {from, to}: the side it comes from must be stored by the side it
- * arrives at. */
-BENCH_INLINE void context_arrive(boost_transfer transfer) {
-    struct context *from = transfer.data;
-    from->suspended = transfer.context;
+/* What the library passes is the side it arrives at, which has to store the other one. */
+BENCH_INLINE struct context *context_arrive(boost_transfer transfer) {
+    struct context *self = (struct context *)transfer.data;
+    self->from->suspended = transfer.context;
+    return self;
 }
 
 BENCH_INLINE void context_switch(struct context *from, struct context *to) {
-    context_arrive(jump_fcontext(to->suspended, from));
+    to->from = from;
+    (void)context_arrive(jump_fcontext(to->suspended, to));
 }
 
-/* Started once from context_make, to be told which context it is. */
 static void context_entry(boost_transfer transfer) {
-    const struct context *self = transfer.data;
-    context_arrive(jump_fcontext(transfer.context, NULL));
+    const struct context *self = context_arrive(transfer);
     self->fn(self->arg);
 }
 
-static void context_make(struct context *context, void *stack, size_t size_bytes, context_fn fn,
-                         void *arg) {
-    void *fresh = make_fcontext((char *)stack + size_bytes, size_bytes, context_entry);
+BENCH_SOME void context_make(struct context *context, void *stack, size_t size_bytes, context_fn fn,
+                             void *arg) {
     context->fn = fn;
     context->arg = arg;
-    context->suspended = jump_fcontext(fresh, context).context;
+    context->suspended = make_fcontext((char *)stack + size_bytes, size_bytes, context_entry);
 }
 
 #endif

@@ -53,8 +53,8 @@ static __attribute__((used)) void context_entry(struct context *from, const stru
     self->fn(self->arg);
 }
 
-static void context_make(struct context *context, void *stack, size_t size_bytes, context_fn fn,
-                         void *arg) {
+BENCH_SOME void context_make(struct context *context, void *stack, size_t size_bytes, context_fn fn,
+                             void *arg) {
     const size_t top = ((size_t)stack + size_bytes) & ~(size_t)15;
     context->sp =
         (void *)(top - 8); /* as after a call: the ABI's alignment at a function's entry */

@@ -9,12 +9,18 @@
 
 #define SUBJECT_STACK (128 * 1024)
 #define SUBJECT_MUTEX
+#define SUBJECT_CANCEL
 
 struct pth_call {
     int (*fn)(void *arg);
     size_t index;
     pth_t thread;
 };
+
+static struct {
+    struct pth_call *calls;
+    size_t count;
+} started;
 
 static void *pth_body(void *arg) {
     const struct pth_call *call = (const struct pth_call *)arg;
@@ -34,6 +40,8 @@ BENCH_SOME void subject_all(size_t count, int (*fn)(void *arg)) {
     pth_attr_t attributes = pth_attr_new();
     if (calls == NULL || attributes == NULL)
         bench_die("calloc", errno);
+    started.calls = calls;
+    started.count = count;
     pth_attr_set(attributes, PTH_ATTR_STACK_SIZE, SUBJECT_STACK);
     for (size_t i = 0; i < count; ++i) {
         calls[i].fn = fn;
@@ -54,6 +62,12 @@ BENCH_INLINE void subject_yield(void) {
 
 BENCH_SOME void subject_sleep(uint64_t ns) {
     pth_nap(pth_time((long)(ns / 1000000000), (long)(ns % 1000000000 / 1000)));
+}
+
+BENCH_SOME void subject_cancel(void) {
+    for (size_t i = 0; i < started.count; ++i)
+        if (started.calls[i].thread != pth_self())
+            pth_cancel(started.calls[i].thread);
 }
 
 static pth_mutex_t the_mutex = PTH_MUTEX_INIT;

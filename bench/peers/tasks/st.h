@@ -8,12 +8,18 @@
 
 #define SUBJECT_STACK (128 * 1024)
 #define SUBJECT_MUTEX
+#define SUBJECT_CANCEL
 
 struct st_call {
     int (*fn)(void *arg);
     size_t index;
     st_thread_t thread;
 };
+
+static struct {
+    struct st_call *calls;
+    size_t count;
+} started;
 
 static st_mutex_t the_mutex;
 
@@ -35,6 +41,8 @@ BENCH_SOME void subject_all(size_t count, int (*fn)(void *arg)) {
     struct st_call *calls = (struct st_call *)calloc(count, sizeof *calls);
     if (calls == NULL)
         bench_die("calloc", errno);
+    started.calls = calls;
+    started.count = count;
     for (size_t i = 0; i < count; ++i) {
         calls[i].fn = fn;
         calls[i].index = i;
@@ -54,6 +62,13 @@ BENCH_INLINE void subject_yield(void) {
 
 BENCH_SOME void subject_sleep(uint64_t ns) {
     st_usleep((st_utime_t)(ns / 1000));
+}
+
+/* An interrupt is told once, to the call that waits or the next one. */
+BENCH_SOME void subject_cancel(void) {
+    for (size_t i = 0; i < started.count; ++i)
+        if (started.calls[i].thread != st_thread_self())
+            st_thread_interrupt(started.calls[i].thread);
 }
 
 BENCH_INLINE void subject_lock(void) {

@@ -14,6 +14,7 @@
 #include "../../lib/tasks.h"
 
 #define SUBJECT_STACK (128 * 1024)
+#define SUBJECT_CANCEL
 
 struct thread_call {
     int (*fn)(void *arg);
@@ -96,4 +97,10 @@ BENCH_INLINE void subject_yield(void) {
 BENCH_SOME void subject_sleep(uint64_t ns) {
     struct timespec time = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
     nanosleep(&time, NULL);
+}
+
+BENCH_SOME void subject_cancel(void) {
+    for (size_t i = 0; i < ring.count; ++i)
+        if (&ring.calls[i] != this_thread)
+            pthread_cancel(ring.calls[i].thread);
 }
