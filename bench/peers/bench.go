@@ -51,7 +51,7 @@ func timed(op func(count int), count int) time.Duration {
 
 // perOp is bench_ns: nanoseconds one operation takes.
 func perOp(op func(count int)) float64 {
-	count := 16
+	count := 1
 	took := timed(op, count)
 	for took < runTime {
 		wanted := int(int64(count)*int64(runTime+runTime/4)/(int64(took)+1)) + 1
@@ -66,7 +66,7 @@ func perOp(op func(count int)) float64 {
 		if took >= runTime {
 			return float64(took) / float64(count)
 		}
-		count += count / 2
+		count += (count + 1) / 2
 	}
 }
 

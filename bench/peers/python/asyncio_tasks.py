@@ -120,6 +120,36 @@ async def measure_sleep(name):
     bench.report_slept(tasks, began, started)
 
 
+async def measure_cancel(name):
+    tasks = int(name)
+    asleep = [asyncio.create_task(asyncio.sleep(3600)) for _ in range(tasks)]
+    await asyncio.sleep(0)
+    began = time.perf_counter_ns()
+    for task in asleep:
+        task.cancel()
+    cut = time.perf_counter_ns()
+    ends = await asyncio.gather(*asleep, return_exceptions=True)
+    joined = time.perf_counter_ns()
+    assert all(isinstance(end, asyncio.CancelledError) for end in ends)
+    bench.report_cancelled(name, began, cut, joined)
+
+
+async def measure_deadline(name):
+    if name == "none":
+        bench.cannot("asyncio has no scope without a deadline that would cost something")
+    loop = asyncio.get_running_loop()
+    outstanding = int(name) if name.isdigit() else 0
+    others = [loop.call_later(600 + bench.nap(i), nothing) for i in range(outstanding)]
+    timer = bench.Timer()
+    for count in timer:
+        for _ in range(count):
+            async with asyncio.timeout(30):
+                pass
+    for other in others:
+        other.cancel()
+    bench.report(name, timer.ns)
+
+
 async def measure_park(name):
     if name.endswith("-grown"):
         bench.cannot("a coroutine of Python has no stack that grows")

@@ -22,7 +22,7 @@ class Timer:
     """Tells how often to do something until a run took long enough: `for count in timer: do it`."""
 
     def __iter__(self):
-        count = 16
+        count = 1
         while True:
             start = time.perf_counter_ns()
             yield count
@@ -55,6 +55,11 @@ def report_parked(name, tasks, before, began):
 def report_slept(tasks, cpu_began, cpu_started):
     report(f"{tasks} in all", (time.process_time_ns() - cpu_began) / tasks)
     report(f"{tasks} once started", (time.process_time_ns() - cpu_started) / tasks)
+
+
+def report_cancelled(name, began, cut, joined):
+    for what, ns in ("cut", cut - began), ("join", joined - cut), ("both", joined - began):
+        report(f"{name} {what}", ns / int(name))
 
 
 def nap(index):

@@ -112,6 +112,33 @@ def measure_sleep(name):
     bench.report_slept(tasks, began, started)
 
 
+def measure_cancel(name):
+    tasks = int(name)
+    asleep = [gevent.spawn(gevent.sleep, 3600) for _ in range(tasks)]
+    gevent.sleep(0)
+    began = time.perf_counter_ns()
+    gevent.killall(asleep, block=False)
+    cut = time.perf_counter_ns()
+    gevent.joinall(asleep)
+    joined = time.perf_counter_ns()
+    bench.report_cancelled(name, began, cut, joined)
+
+
+def measure_deadline(name):
+    if name == "none":
+        bench.cannot("gevent has no scope without a deadline that would cost something")
+    outstanding = int(name) if name.isdigit() else 0
+    others = [gevent.Timeout.start_new(600 + bench.nap(i)) for i in range(outstanding)]
+    timer = bench.Timer()
+    for count in timer:
+        for _ in range(count):
+            with gevent.Timeout(30):
+                pass
+    for other in others:
+        other.close()
+    bench.report(name, timer.ns)
+
+
 def measure_park(name):
     if name.endswith("-grown"):
         bench.cannot("what Python uses of the stack is no measure of it")
