@@ -1,22 +1,28 @@
 #!/usr/bin/env python3
 """Makes the report of a run: report.py FOLDER, where results.tsv, machine and notes lie.
 
-results.tsv has one line a figure: measure, case, unit, subject, value. Printed is a table; written
-are results.json, a plot for each measure as SVG (by gnuplot, where there is one), and index.html,
-which holds table and plots and needs no other file.
+results.tsv has one line a figure: measure, case, unit, subject, value. Printed is a table, and what
+it comes to; written are results.json, a plot for each measure as SVG (by gnuplot, where there is
+one), and index.html, which holds all of it and needs no other file.
 
 For each subject of a case: minimum, median, median absolute deviation (MAD), number of figures. The
 ratio is to Coir, round by round (the subjects took turns), then the median of those; a "~" before it
 says that it differs from 1 by less than its own MAD: nothing to conclude from."""
+import base64
 import html
 import json
 import pathlib
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 
 BASE = "coir"
+FLOORS = ("floor", "epoll")  # the least code that does the same; a measure has one of them
+BY_HAND = FLOORS + ("level",)  # no library, no language: the limit, not somebody to be ahead of
+MORE_IS_BETTER = ("1/s",)
+CURVES = ("yield", "growth")  # whose cases are numbers of tasks: plotted over them
 
 
 def read(path):
@@ -91,61 +97,240 @@ def table(rows):
     return "\n".join(lines)
 
 
+# ---- What it comes to ----
+
+def by_case(rows):
+    """{(measure, case, unit): {subject: row}}, in the order of the run."""
+    cases = {}
+    for row in rows:
+        cases.setdefault((row["measure"], row["case"], row["unit"]), {})[row["subject"]] = row
+    return cases
+
+
+def standing(rows):
+    """Coir against the floor, and against the best of all the others, for each case."""
+    lines = ["", f"{'COIR':<34} {'median':>10} {'/ floor':>9}   best of the others, / coir"]
+    for (measure, case, unit), subjects in by_case(rows).items():
+        coir = subjects.get(BASE)
+        if coir is None or measure == "growth" or not coir["median"]:
+            continue
+        floor = next((subjects[name] for name in FLOORS if name in subjects), None)
+        others = [row for name, row in subjects.items() if name != BASE and name not in BY_HAND]
+        best = (max if unit in MORE_IS_BETTER else min)(
+            others, key=lambda row: row["median"], default=None)
+        over = f"{coir['median'] / floor['median']:.2f}" if floor and floor["median"] else "-"
+        beside = f"{best['subject']} {ratio_text(best)}" if best else ""
+        lines.append(f"{measure + ' ' + case + ', ' + unit:<34} {number(coir['median']):>10} "
+                     f"{over:>9}   {beside}".rstrip())
+    return lines
+
+
+def medians(rows, subject, what):
+    """[(tasks, median), ...] of a figure of the measure of growth."""
+    points = []
+    for row in rows:
+        if row["measure"] == "growth" and row["subject"] == subject:
+            tasks, name = row["case"].split(" ", 1)
+            if name == what:
+                points.append((int(tasks), row["median"]))
+    return sorted(points)
+
+
+def slope(points):
+    """Least squares of the total over the number of tasks, from so much for each of them."""
+    totals = [(tasks, tasks * each) for tasks, each in points]
+    middle = statistics.fmean(tasks for tasks, _ in totals)
+    level = statistics.fmean(total for _, total in totals)
+    return (sum((tasks - middle) * (total - level) for tasks, total in totals) /
+            sum((tasks - middle) ** 2 for tasks, _ in totals))
+
+
+def growth(rows):
+    """How each operation grows with the number of tasks, the floor's growth beside it."""
+    lines = []
+    for what in ("switch", "yield", "wake", "spawn", "timer"):
+        points = medians(rows, BASE, what)
+        if len(points) < 2:
+            continue
+        line = (f"  {what:<7} {number(points[0][1]):>6} ns with {points[0][0]} tasks, "
+                f"{number(points[-1][1]):>6} with {points[-1][0]}")
+        floor = medians(rows, "floor", what)
+        if len(floor) > 1 and floor[-1][0] == points[-1][0]:
+            line += (f": {points[-1][1] - points[0][1]:+.1f}; the floor's "
+                     f"{floor[-1][1] - floor[0][1]:+.1f} are misses of caches and TLB alone")
+        lines.append(line)
+    for subject in (BASE, "floor"):
+        resident, tables = (medians(rows, subject, what) for what in ("resident", "page tables"))
+        if len(resident) > 1:
+            lines.append(f"  memory  {slope(resident):.0f} bytes a task resident + "
+                         f"{slope(tables):.0f} of page tables ({subject}; slope over "
+                         f"{resident[0][0]} to {resident[-1][0]} tasks)")
+    return ["", "GROWTH"] + lines if lines else []
+
+
+def noise(rows):
+    """Says how far the figures can be trusted."""
+    spreads = [row["mad"] / row["median"] for row in rows if row["rounds"] > 2 and row["median"]]
+    ratios = [row for row in rows if row["ratio"] is not None]
+    if not spreads or not ratios:
+        return ["", "noise: not known, too few rounds"]
+    doubtful = sum(ratio_text(row).startswith("~") for row in ratios)
+    spread = statistics.median(spreads)
+    lines = ["", f"noise: half of the figures deviate by more than {100 * spread:.1f} % (MAD); "
+             f"of {len(ratios)} ratios {doubtful} are within the noise (~)"]
+    if spread > 0.05 or doubtful > len(ratios) / 10:
+        lines.append("WARNING: the noise is larger than some differences: is something else "
+                     "running? More rounds (ROUNDS=15) or a quiet machine would help.")
+    return lines
+
+
 # ---- Plots ----
 
-PLOT = """set terminal svg size 960,{height} font 'sans-serif,12' background rgb 'white'
-set title '{title}'
-set logscale x
-set grid x
-set style fill solid 0.8 noborder
-set yrange [-0.5:{top}]
-set ytics ({tics})
-set lmargin 34
+START = """set terminal svg size {width},{height} font 'sans-serif,12' background rgb 'white'
+set encoding utf8
+set title "{title}" font ',14'
+set grid {grid} linecolor rgb '#dddddd'
+set border linecolor rgb '#888888'
+"""
+
+BARS = START + """set logscale x
+set style fill solid 0.85 noborder
+set yrange [-1:{top}]
+set ytics ({tics}) scale 0 textcolor rgb 'black'
+set lmargin 26
+set rmargin 4
 set key off
-set xrange [{least}:*]
-plot '-' using 1:2:({least}):1:($2-0.4):($2+0.4):3 with boxxyerror linecolor variable
-{data}
+set xrange [{least}:{most}]
+set xlabel "{unit}"
+plot '-' using 1:2:({least}):1:($2-0.4):($2+0.4):3 with boxxyerror linecolor rgb variable, \\
+     '-' using 1:2:3 with labels left offset 0.5,0 font ',10'
+{bars}
+e
+{labels}
 e
 """
 
+CURVE = START + """set logscale xy
+set xrange [{least}:{most}]
+set format x '%.0f'
+set xlabel "tasks"
+set ylabel "{unit}"
+set key outside right top spacing 1.2
+plot {plots}
+{data}
+"""
+
+COIR_COLOUR, FLOOR_COLOUR, OTHER_COLOUR = 0xc0392b, 0x7f8c8d, 0x5b9bd5
+COLOURS = ("#1f77b4", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#17becf", "#bcbd22", "#ff7f0e",
+           "#393b79", "#637939", "#843c39")
+
 
 def quoted(text):
-    return text.replace("'", "''").replace("_", " ")
+    """For gnuplot's enhanced text between double quotes."""
+    return re.sub(r"([_^@&~{}])", r"\\\\\1", text)
 
 
-def plot(measure, unit, rows):
-    """A bar a subject, grouped by case, shortest on top; Coir's in its own colour."""
-    bars, tics, at = [], [], 0
+def colour_of(subject):
+    return {BASE: COIR_COLOUR}.get(subject, FLOOR_COLOUR if subject in BY_HAND else OTHER_COLOUR)
+
+
+def bars(title, unit, rows):
+    """A bar a subject below the name of its case, the best on top."""
+    lines, tics, at = [], [], 0
     cases = {}
     for row in rows:
         cases.setdefault(row["case"], []).append(row)
+    sign = 1 if unit in MORE_IS_BETTER else -1
     for case, of_case in reversed(cases.items()):
-        for row in sorted(of_case, key=lambda it: -it["median"]):
-            bars.append((max(row["median"], 1e-3), at, 2 if row["subject"] == BASE else 6))
-            tics.append(f"'{quoted(row['subject'])}, {quoted(case)}' {at}")
+        for row in sorted(of_case, key=lambda it: sign * it["median"]):
+            lines.append((max(row["median"], 1e-3), at, colour_of(row["subject"])))
+            bold = "{/:Bold %s}" if row["subject"] == BASE else "%s"
+            tics.append(f'"{bold % quoted(row["subject"])}" {at}')
             at += 1
-        at += 1
-    script = PLOT.format(height=80 + 18 * at, title=f"{quoted(measure)}: {quoted(unit)}",
-                         top=at - 0.5, tics=", ".join(tics), least=min(bars)[0] / 2,
-                         data="\n".join("%g %d %d" % bar for bar in bars))
-    return subprocess.run(["gnuplot"], input=script, text=True, capture_output=True,
-                          check=True).stdout
+        tics.append(f'"{{/:Italic {quoted(case)}}}" {at}')
+        at += 2
+    return BARS.format(
+        width=960, height=110 + 17 * at, title=quoted(title), grid="x", unit=quoted(unit),
+        top=at - 0.5, tics=", ".join(tics), least=min(lines)[0] / 2, most=max(lines)[0] * 3,
+        bars="\n".join("%g %d %d" % bar for bar in lines),
+        labels="\n".join(f"{value:g} {place} {number(value)}" for value, place, _ in lines))
 
 
-def plots(rows, folder):
-    """Writes a file for each measure and unit; returns their contents."""
-    if shutil.which("gnuplot") is None:
-        print("no plots: needs gnuplot", file=sys.stderr)
-        return []
+def curves(title, unit, series):
+    """series: {(name, look): [(tasks, value), ...]}"""
+    plotted, data, tasks = [], [], []
+    for (name, look), points in series.items():
+        plotted.append(f"'-' using 1:2 with linespoints {look} title \"{quoted(name)}\"")
+        data += ["%d %g" % point for point in sorted(points)] + ["e"]
+        tasks += [point[0] for point in points]
+    return CURVE.format(
+        width=960, height=520, title=quoted(title), grid="x y", unit=quoted(unit),
+        least=min(tasks) / 1.5, most=max(tasks) * 1.5, plots=", ".join(plotted),
+        data="\n".join(data))
+
+
+def look(colour, dashed=False, thick=False):
+    return (f"linecolor rgb '{colour}' linewidth {3.5 if thick else 1.5} pointtype 7 "
+            f"pointsize {0.7 if thick else 0.5} dashtype {2 if dashed else 1}")
+
+
+def yield_curves(unit, rows):
+    """Over the number of tasks, a line a subject: from one call site, and from eight."""
+    order = sorted({row["subject"] for row in rows} - {BASE} - set(FLOORS))
+    looks = {BASE: look("#%06x" % COIR_COLOUR, thick=True),
+             "floor": look("#%06x" % FLOOR_COLOUR, dashed=True)}
+    looks.update((name, look(COLOURS[i % len(COLOURS)])) for i, name in enumerate(order))
+    for kind, title in (("", "yield, from one call site"), ("-mixed", "yield, from eight functions")):
+        series = {}
+        for row in rows:
+            tasks, minus, mixed = row["case"].partition("-")
+            if minus + mixed == kind:
+                points = series.setdefault((row["subject"], looks[row["subject"]]), [])
+                points.append((int(tasks), row["median"]))
+        if series:
+            yield title, curves(title, f"{unit} a yield", series)
+
+
+def growth_curves(unit, rows):
+    """Over the number of tasks, a line a figure; the floor's is dashed."""
+    series, kinds = {}, []
+    for row in rows:
+        tasks, what = row["case"].split(" ", 1)
+        if what not in kinds:
+            kinds.append(what)
+        coir = row["subject"] == BASE
+        name = what if coir else f"{what}, {row['subject']}"
+        series.setdefault((name, look(COLOURS[kinds.index(what)], not coir, coir)), []).append(
+            (int(tasks), max(row["median"], 1e-3)))
+    title = f"growth: {unit}" + (" a task" if unit == "bytes" else " an operation")
+    yield title, curves(title, unit, series)
+
+
+def scripts(rows):
     groups = {}
     for row in rows:
         groups.setdefault((row["measure"], row["unit"]), []).append(row)
-    drawn = []
     for (measure, unit), of_group in groups.items():
-        svg = plot(measure, unit, of_group)
-        name = f"{measure}-{unit}".replace("/", "_per_").replace(" ", "_")
-        (folder / f"{name}.svg").write_text(svg)
-        drawn.append(svg[svg.index("<svg"):])
+        if measure in CURVES and len({row["case"] for row in of_group}) > 2:
+            yield from (yield_curves if measure == "yield" else growth_curves)(unit, of_group)
+        else:
+            yield f"{measure}, {unit}", bars(f"{measure}: {unit}", unit, of_group)
+
+
+def plots(rows, folder):
+    """Writes a file for each plot; returns their contents."""
+    for old in folder.glob("*.svg"):
+        old.unlink()
+    if shutil.which("gnuplot") is None:
+        print("no plots: needs gnuplot", file=sys.stderr)
+        return []
+    drawn = []
+    for name, script in scripts(rows):
+        svg = subprocess.run(["gnuplot"], input=script, text=True, capture_output=True,
+                             check=True).stdout
+        path = re.sub("[^a-z0-9]+", "-", name.replace("/", " per ").lower())
+        (folder / f"{path}.svg").write_text(svg)
+        drawn.append((name, svg))
     return drawn
 
 
@@ -153,9 +338,12 @@ def plots(rows, folder):
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Coir: benchmark</title>
-<style>body {{ font-family: sans-serif; max-width: 62em; margin: 2em auto; }}
-pre {{ background: #f6f6f6; padding: 1em; overflow-x: auto; }} svg {{ max-width: 100%; }}</style>
-</head><body><h1>Coir beside others</h1><pre>{machine}</pre>{plots}<h2>Figures</h2>
+<style>body {{ font-family: sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em; }}
+pre {{ background: #f6f6f6; padding: 1em; overflow-x: auto; }} img {{ max-width: 100%; }}</style>
+</head><body><h1>Coir beside others</h1><pre>{machine}</pre>
+<p>Medians, on logarithmic scales. Red is Coir; grey is the least code that does the same, by hand,
+with none of the features. Shorter is better, but for requests a second.</p>
+<h2>What it comes to</h2><pre>{summary}</pre>{plots}<h2>Figures</h2>
 <pre>{table}</pre><pre>{notes}</pre></body></html>
 """
 
@@ -164,16 +352,23 @@ def text_of(path):
     return path.read_text() if path.exists() else ""
 
 
+def image(name, svg):
+    data = base64.b64encode(svg.encode()).decode()
+    return f'<p><img alt="{html.escape(name)}" src="data:image/svg+xml;base64,{data}"></p>\n'
+
+
 def main(folder):
     rows = summarise(read(folder / "results.tsv"))
     machine, notes = text_of(folder / "machine"), text_of(folder / "notes")
-    figures = table(rows)
+    figures, summary = table(rows), "\n".join(standing(rows) + growth(rows) + noise(rows))
     print(figures)
+    print(summary)
     (folder / "results.json").write_text(json.dumps(
         {"machine": machine.splitlines(), "figures": rows, "notes": notes.splitlines()}, indent=1))
+    drawn = "".join(image(name, svg) for name, svg in plots(rows, folder))
     (folder / "index.html").write_text(PAGE.format(
-        machine=html.escape(machine), plots="".join(plots(rows, folder)),
-        table=html.escape(figures), notes=html.escape(notes)))
+        machine=html.escape(machine), plots=drawn, table=html.escape(figures),
+        summary=html.escape(summary), notes=html.escape(notes)))
 
 
 main(pathlib.Path(sys.argv[1]))

@@ -5,11 +5,11 @@
 # already; those of bench/peers/ are built here, each where its library or compiler is installed.
 # For each measure and case the subjects take turns, one process a figure, so that a slow stretch of
 # the machine hits all of them alike. Every figure goes to results.tsv in the folder, of which
-# report.py makes a table, results.json and index.html. A program that exits with 77 cannot run here and has said why; any other failure
-# fails the run at its end.
+# report.py makes a table, results.json and index.html. A program that exits with 77 cannot run here
+# and has said why; any other failure fails the run at its end.
 #
-# Environment: MEASURE="switch yield" (only those), ROUNDS=9 (so many for all), QUICK=1 (fewer rounds,
-# and not the cases that take long), CC, CXX, CFLAGS.
+# Environment: MEASURE="switch yield" (only those), ROUNDS=9 (so many, however long they take),
+# QUICK=1 (a minute: less time each, and not the cases that take long), CC, CXX, CFLAGS.
 set -u
 
 here=$(dirname "$0")
@@ -18,43 +18,47 @@ CC=${CC:-cc}
 CXX=${CXX:-c++}
 CFLAGS=${CFLAGS:--O2 -g}
 results=$dir/results.tsv
-errors=$dir/errors
 notes=$dir/notes
 cache=$(cd "$dir" && pwd)/go-cache
+rounds_max=9
+slow=150 # hundredths of a second: a program that takes longer for a case runs in one round only
 failed=0
 
-# Measure, rounds, cases; then the same for a quick run.
+# Measure, seconds it may take (the first round is always finished), cases.
 plan() {
     cat <<END
-switch   9 chain callers loops
-yield    7 2 2-mixed 100-mixed 1000 1000-mixed 100000
-spawn    7 1 100 100000
-handle   7 1 100
-deadline 7 none 0 1000 1000000 clock
-channel  7 pingpong-0 pingpong-1 stream-1 stream-64
-select   7 4 4-senders
-mutex    7 mutex mutex-handed semaphore semaphore-handed
-gather   7 10 1000
-cancel   7 10000
-sleep    1 100000
-park     1 10000 100000 1000000 1000-grown
-echo     3 1 64 1000 10000
+switch   10 chain callers loops chain-fp callers-fp loops-fp
+yield    40 2 2-mixed 10 100 100-mixed 1000 1000-mixed 10000 100000 100000-mixed
+spawn    20 1 100 100000
+handle    4 1 100
+deadline 15 none 0 1000 1000000 clock
+channel  12 pingpong-0 pingpong-1 stream-1 stream-64
+select    4 4 4-senders
+mutex    12 mutex mutex-handed semaphore semaphore-handed
+gather   10 10 1000
+cancel    8 10000
+sleep    20 100000
+park     20 10000 100000 1000000 1000-grown
+growth   20 100 1000 10000 100000 1000000
+echo     40 1 64 1000 10000
+http     16 64 1000
 END
 }
 
 quick_plan() {
     cat <<END
-switch   3 chain callers loops
-yield    3 2 1000-mixed
-spawn    3 1 100
-deadline 3 0 1000
-channel  3 pingpong-0 stream-64
-mutex    3 mutex mutex-handed
-gather   3 1000
-cancel   3 10000
-sleep    1 10000
-park     1 10000
-echo     1 64
+switch    3 chain callers loops
+yield     7 2 1000-mixed
+spawn     4 1 100
+deadline  2 0 1000
+channel   4 pingpong-0 stream-64
+mutex     3 mutex mutex-handed
+gather    3 1000
+cancel    2 10000
+park      3 10000
+growth    2 100 10000
+echo     10 64
+http      6 64
 END
 }
 
@@ -64,35 +68,94 @@ note() {
 
 # Whether this run takes a measure.
 wanted() {
-    case " ${MEASURE:-$1} " in *" $1 "*) return 0 ;; esac
+    case " ${MEASURE:-$planned} " in *" $1 "*) return 0 ;; esac
     return 1
+}
+
+# All of MEASURE must be in the plan.
+check_measures() {
+    for name in ${MEASURE:-}; do
+        case " $planned " in
+        *" $name "*) ;;
+        *)
+            echo "bench: there is no measure \"$name\"${QUICK:+ in the quick run}; there are:" \
+                "$planned" >&2
+            exit 2
+            ;;
+        esac
+    done
+}
+
+# Hundredths of a second on a clock that runs on.
+now() {
+    read -r uptime _ </proc/uptime
+    echo $((${uptime%.*} * 100 + 1${uptime#*.} - 100))
 }
 
 # ---- Before the run ----
 
-build_c_peer() {
-    libraries=$(sed -n 's/.*Link with: *//p' "$1")
-    # shellcheck disable=SC2086 # flags are words
-    $CC -std=gnu11 -D_GNU_SOURCE -fno-omit-frame-pointer -pthread $CFLAGS -o "$2" "$1" \
-        "$here"/lib/*.c $libraries 2>"$errors" && return
-    note "not measured: ${2##*/}: it does not build here${libraries:+ (needs $libraries)}"
+# Whether a program is older than what it is made of.
+outdated() { # program, sources
+    [ -f "$1" ] || return 0
+    program=$1
+    shift
+    [ -n "$(find "$@" "$here"/lib/* "$here"/peers/*.h -newer "$program" 2>/dev/null)" ]
 }
 
-build_go_peer() {
-    if ! command -v go >/dev/null; then
-        note "not measured: ${2##*/}: needs go"
-        return
-    fi
-    GOCACHE=${GOCACHE:-$cache} go build -o "$2" "$1" "$here/peers/bench.go" 2>"$errors" && return
-    note "not measured: ${2##*/}: it does not build here: $(tail -n 1 "$errors")"
+# Compiles one program; says so where that cannot be.
+build_peer() { # program, needs, command...
+    program=$1 needs=$2
+    shift 2
+    rm -f "$program"
+    "$@" 2>"$program.log" && rm "$program.log" && return
+    note "not measured: ${program##*/}: it does not build here${needs:+ (needs $needs)}:" \
+        "$(grep -m 1 -i 'error' "$program.log" || tail -n 1 "$program.log")"
+    rm "$program.log"
 }
 
-# The measures of shapes/, once for each library of tasks.
+# Runs a command in the background, as many at a time as there are processors.
+in_parallel() {
+    "$@" &
+    jobs=$((jobs + 1))
+    [ $((jobs % processors)) -ne 0 ] || wait
+}
+
+libraries_of() {
+    sed -n 's/.*Link with: *//p' "$1"
+}
+
+# The peers of one measure each.
+build_single_peers() {
+    flags="-D_GNU_SOURCE -fno-omit-frame-pointer -pthread $CFLAGS"
+    for source in "$here"/peers/*-*.*; do
+        name=${source##*/}
+        program=$dir/${name%.*}
+        wanted "${name%%-*}" && outdated "$program" "$source" || continue
+        libraries=$(libraries_of "$source")
+        # shellcheck disable=SC2086 # flags are words
+        case $name in
+        *.c)
+            in_parallel build_peer "$program" "$libraries" \
+                $CC -std=gnu11 $flags -o "$program" "$source" "$dir/bench.o" $libraries
+            ;;
+        *.cpp)
+            in_parallel build_peer "$program" "$libraries" \
+                $CXX $flags -o "$program" "$source" "$dir/bench.o" $libraries
+            ;;
+        *.go)
+            in_parallel build_peer "$program" go env GOCACHE="${GOCACHE:-$cache}" \
+                go build -o "$program" "$source" "$here/peers/bench.go"
+            ;;
+        esac
+    done
+}
+
+# The measures of shapes/, once for each library of tasks; those it names, if it names some.
 build_shapes() {
-    $CC -std=gnu11 -D_GNU_SOURCE $CFLAGS -c -o "$dir/bench.o" "$here/lib/bench.c" || exit 1
     for adapter in "$here"/peers/tasks/*; do
         subject=${adapter##*/}
-        libraries=$(sed -n 's/.*Link with: *//p' "$adapter")
+        libraries=$(libraries_of "$adapter")
+        only=$(sed -n 's/.*Measures: *//p' "$adapter")
         case $subject in
         coir.h) continue ;;
         *.h) compile="$CC -std=gnu11 -x c" ;;
@@ -101,15 +164,21 @@ build_shapes() {
         for shape in "$here"/shapes/*.c; do
             measure=${shape##*/} measure=${measure%.c}
             program=$dir/$measure-${subject%.*}
-            rm -f "$program"
-            wanted "$measure" || continue
+            case " ${only:-$measure} " in *" $measure "*) ;; *) continue ;; esac
+            wanted "$measure" && outdated "$program" "$shape" "$adapter" || continue
             # shellcheck disable=SC2086 # flags are words
-            $compile -D_GNU_SOURCE -fno-omit-frame-pointer -pthread $CFLAGS -I"$here/.." \
+            in_parallel build_peer "$program" "$libraries" \
+                $compile -D_GNU_SOURCE -fno-omit-frame-pointer -pthread $CFLAGS -I"$here/.." \
                 -DSUBJECT="\"bench/peers/tasks/$subject\"" -o "$program" "$shape" \
-                -x none "$dir/bench.o" $libraries 2>"$errors" && continue
-            note "not measured: $measure-${subject%.*}: it does not build here (needs $libraries)"
+                -x none "$dir/bench.o" $libraries
         done
     done
+}
+
+# A script as a program.
+write_program() { # program, its line
+    printf '#!/bin/sh\nexec %s "$@"\n' "$2" >"$1"
+    chmod +x "$1"
 }
 
 # Those in Python: a script as the program of each measure it knows. Debian's modules are those of
@@ -123,31 +192,30 @@ build_python_peers() {
         [ -n "$python" ] || note "not measured: anything-$subject: needs the module $subject"
         source=$here/peers/python/${subject}_tasks.py
         [ -f "$source" ] || source=$here/peers/python/asyncio_tasks.py
-        for measure in yield spawn gather channel mutex sleep park echo; do
+        for measure in yield spawn gather channel mutex deadline cancel sleep park echo; do
             program=$dir/$measure-$subject
             rm -f "$program"
-            [ -n "$python" ] && wanted "$measure" || continue
-            printf '#!/bin/sh\nexec %s -B %s %s %s "$@"\n' "$python" "$source" $subject $measure \
-                >"$program"
-            chmod +x "$program"
+            [ -n "$python" ] || continue
+            write_program "$program" "$python -B $source $subject $measure"
         done
     done
 }
 
-# Those of the measures that are wanted.
+# All peers of the measures that are wanted; anew, if made with other flags before.
 build_peers() {
+    processors=$(getconf _NPROCESSORS_ONLN)
+    made_with="$CC $CXX $CFLAGS"
+    [ "$(cat "$dir/made-with" 2>/dev/null)" = "$made_with" ] ||
+        find "$dir" -maxdepth 1 -type f -name '*-*' ! -name '*-coir' -delete
+    # shellcheck disable=SC2086 # flags are words
+    $CC -std=gnu11 -D_GNU_SOURCE $CFLAGS -c -o "$dir/bench.o" "$here/lib/bench.c" || exit 1
+    jobs=0
     build_shapes
+    build_single_peers
+    wait
     build_python_peers
-    for source in "$here"/peers/*-*; do
-        name=${source##*/}
-        program=$dir/${name%.*}
-        rm -f "$program"
-        wanted "${name%%-*}" || continue
-        case $name in
-        *.go) build_go_peer "$source" "$program" ;;
-        *.c) build_c_peer "$source" "$program" ;;
-        esac
-    done
+    write_program "$dir/http-coir" "'$dir/../examples/httpd' -l 127.0.0.1:0 -g 0"
+    echo "$made_with" >"$dir/made-with"
 }
 
 # The subject gets the last CPU this process may use (the first often serves the interrupts), the
@@ -190,66 +258,83 @@ record() {
         '{ print measure, $1, $2, (NF > 3 ? $4 : subject), $3 }' "$dir/figures" >>"$results"
 }
 
-# A program that fails is not asked again for that case.
+# A program that fails is not asked again for that case, nor is one that takes long.
 attempt() {
     case $given_up in *"|$2 $case|"*) return ;; esac
+    began=$(now)
     record "$@"
     status=$?
-    [ $status -ne 0 ] || return
+    [ $status -ne 0 ] || [ $(($(now) - began)) -gt $slow ] || return
     given_up="$given_up|$2 $case|"
     if [ $status -eq 77 ]; then
         note "not measured: $1-$2 $case: $(tail -n 1 "$errors")"
-    else
+    elif [ $status -ne 0 ]; then
         note "$1-$2 $case FAILED (status $status): $(tail -n 1 "$errors")"
         failed=1
     fi
 }
 
-run_round() {
-    for case in $cases; do
-        if [ "$measure" = echo ]; then
-            # shellcheck disable=SC2086 # several servers
-            attempt echo all "$dir/load" "$case" $programs
-            continue
-        fi
-        for program in $programs; do
+run_case() {
+    if [ "$measure" = echo ]; then
+        # shellcheck disable=SC2086 # several servers
+        record echo all "$dir/load" "$case" $programs && return
+        note "echo with $case connections FAILED: $(tail -n 1 "$errors")"
+        failed=1
+        return
+    fi
+    for program in $programs; do
+        if [ "$measure" = http ]; then
+            attempt http "${program##*-}" sh "$here/http.sh" "$dir" "$case" "$program"
+        else
             attempt "$measure" "${program##*-}" "$program" "$case"
-        done
+        fi
     done
 }
 
+# Whether there is time for more. With ROUNDS there is.
+time_left() {
+    [ -n "${ROUNDS:-}" ] || [ "$(now)" -lt "$end" ]
+}
+
 run_measure() {
-    measure=$1 rounds=${ROUNDS:-$2}
+    measure=$1 end=$(($(now) + $2 * 100))
     shift 2
     cases=$* given_up=
     programs=$(programs_of "$measure")
     round=0
-    while [ $round -lt "$rounds" ]; do
+    while [ $round -lt "${ROUNDS:-$rounds_max}" ] && { [ $round -eq 0 ] || time_left; }; do
         round=$((round + 1))
-        [ -t 2 ] && printf '\r%s %d/%d   ' "$measure" $round "$rounds" >&2
-        run_round
+        [ -t 2 ] && printf '\r%s %d   ' "$measure" $round >&2
+        for case in $cases; do
+            [ $round -gt 1 ] && ! time_left || run_case
+        done
     done
     [ -t 2 ] && printf '\r                    \r' >&2
     [ "$measure" != echo ] || count_system_calls
 }
 
+# With few connections and with many.
 count_system_calls() {
-    for case in $cases; do
+    for case in 64 1000; do
+        case " $cases " in *" $case "*) ;; *) continue ;; esac
         for program in $programs; do
             attempt echo "${program##*-}" sh "$here/syscalls.sh" "$dir" "$case" "$program"
         done
     done
 }
 
+planned=$(${QUICK:+quick_}plan | awk '{ print $1 }' | xargs)
+check_measures
+errors=$dir/errors
 : >"$results"
 : >"$notes"
-build_peers
 choose_cpus
 describe_machine | tee "$dir/machine"
+build_peers
 ${QUICK:+quick_}plan >"$dir/plan"
-while read -r measure rounds cases; do
+while read -r measure seconds cases; do
     # shellcheck disable=SC2086 # several cases
-    wanted "$measure" && run_measure "$measure" "$rounds" $cases </dev/null
+    wanted "$measure" && run_measure "$measure" "$seconds" $cases </dev/null
 done <"$dir/plan"
 python3 -B "$here/report.py" "$dir" || failed=1
 echo
