@@ -57,8 +57,8 @@ static void accept_one(void) {
 /* Whether the connection goes on. An answer is so short that the socket takes it at once, or the
  * client does not read. */
 static bool serve(struct connection *connection) {
-    const ssize_t size = recv(connection->fd, connection->head + connection->used,
-                              HEAD_MAX - connection->used, 0);
+    const ssize_t size =
+        recv(connection->fd, connection->head + connection->used, HEAD_MAX - connection->used, 0);
     if (size < 0 && errno == EAGAIN)
         return true;
     if (size <= 0)
