@@ -123,7 +123,7 @@ void coir__refresh_task(struct coir__task *task) {
 
 void coir__cancel(coir_scope *scope) {
     scope->coir__cancelled = true;
-    if (unlikely(coir__rt->observer.reasons > 0))
+    if (unlikely(coir__rt->observer.reasons != 0))
         coir__observe_cancel(coir__rt, scope);
     coir__refresh(scope);
 }

@@ -148,11 +148,12 @@ struct coir__chooser {
 /* For the next run on this thread. */
 extern __thread struct coir__chooser coir__next_chooser __attribute__((visibility("hidden")));
 
+enum { COIR_OBSERVE_HOOKS = 1, COIR_OBSERVE_TIME = 2, COIR_OBSERVE_PROBES = 4 };
+
 /* Those who watch what tasks do (debug/hooks.c). While there are some, switches take the long way,
  * and coir__observe_* are called there. */
 struct coir__observer {
-    unsigned reasons; /* hooks, accounting, probes: how many of these are on */
-    bool hooked, accounts, probed;
+    unsigned reasons; /* COIR_OBSERVE_..., those that are on */
     coir_hooks hooks;
     struct coir__task **seen; /* where in the FIFO those hang that were made ready since */
     coir_task running;        /* who has the thread */

@@ -100,10 +100,10 @@ coir__noinline struct coir__task *coir__next_slow(struct coir__runtime *rt,
                     "give it a larger .stack_size_bytes in coir_spawn_with or coir_options",
                     coir__task_label(self, label, sizeof label), self->shadow.size_bytes);
     }
-    if (rt->observer.reasons > 0)
+    if (rt->observer.reasons != 0)
         coir__observe_stop(rt, self);
     struct coir__task *const next = --rt->careful_left < 0 ? &rt->loop : pick(rt);
-    if (rt->observer.reasons > 0)
+    if (rt->observer.reasons != 0)
         coir__observe_run(rt, self, next);
     switch_fp(rt, self, next);
     return next;
@@ -160,8 +160,10 @@ void coir__break_deadlock(struct coir__runtime *rt) {
         coir__deadlock_fatal(rt);
     coir__deadlock_report(rt);
     rt->doomed = true;
-    rt->root.coir__cancelled = true;
-    coir__refresh(&rt->root);
+    if (rt->root.coir__cancelled)
+        coir__refresh(&rt->root);
+    else
+        coir__cancel(&rt->root);
 }
 
 /* How long the poller may sleep when no task is ready. */
@@ -223,7 +225,8 @@ void coir__loop(struct coir__runtime *rt) {
     coir_time last_turn = 0;
     while (rt->root.coir__live > 0) {
         look_around(rt);
-        if (unlikely((coir__probes_wanted != 0) != rt->observer.probed))
+        if (unlikely((coir__probes_wanted != 0) !=
+                     ((rt->observer.reasons & COIR_OBSERVE_PROBES) != 0)))
             coir__observe_probes(rt);
         rt->turn_began = rt->virtual_now != 0 ? rt->virtual_now : sys_clock_coarse();
         *turn_left(rt) = rt->turn_budget;

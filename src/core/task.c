@@ -320,7 +320,7 @@ COIR_UNLISTED static _Noreturn coir__noinline void exit_slow(struct coir__task *
     if (self->result != NULL)
         *self->result = rc;
     rc = conclude(self, rc);
-    if (rt->observer.reasons > 0)
+    if (rt->observer.reasons != 0)
         coir__observe_exit(rt, self, rc);
     if (self->scope != NULL)
         coir__fatal("%s returned with a scope still open; close it with coir_scope_close on every "

@@ -25,38 +25,33 @@ static coir_task handle_of(const struct coir__runtime *rt, const struct coir__ta
     return (coir_task){.coir__record = task->record, .coir__generation = task->record->generation};
 }
 
-static void add_reason(struct coir__runtime *rt, int change) {
+static void observe(struct coir__runtime *rt, unsigned reason, bool wanted) {
     struct coir__observer *const observer = &rt->observer;
-    coir__careful(rt, change);
-    observer->reasons += (unsigned)change;
-    if (change > 0 && observer->reasons == 1) {
+    if (((observer->reasons & reason) != 0) == wanted)
+        return;
+    coir__careful(rt, wanted ? 1 : -1);
+    if (observer->reasons == 0) {
         observer->seen = rt->ready_tail;
         observer->running = handle_of(rt, rt->current);
     }
+    observer->reasons ^= reason;
 }
 
 static void set_hooks(struct coir__runtime *rt, const coir_hooks *hooks) {
-    struct coir__observer *const observer = &rt->observer;
     static const coir_hooks none;
-    const bool wanted = hooks != NULL;
-    if (wanted != observer->hooked)
-        add_reason(rt, wanted ? 1 : -1);
-    observer->hooked = wanted;
-    observer->hooks = wanted ? *hooks : none;
+    observe(rt, COIR_OBSERVE_HOOKS, hooks != NULL);
+    rt->observer.hooks = hooks != NULL ? *hooks : none;
 }
 
 void coir__observe_init(struct coir__runtime *rt, const coir_options *options) {
     set_hooks(rt, options->hooks);
-    if (options->account_time) {
-        add_reason(rt, 1);
-        rt->observer.accounts = true;
+    observe(rt, COIR_OBSERVE_TIME, options->account_time);
+    if (options->account_time)
         rt->observer.since = sys_clock();
-    }
 }
 
 void coir__observe_probes(struct coir__runtime *rt) {
-    rt->observer.probed = !rt->observer.probed;
-    add_reason(rt, rt->observer.probed ? 1 : -1);
+    observe(rt, COIR_OBSERVE_PROBES, coir__probes_wanted != 0);
 }
 
 int coir_hooks_set(const coir_hooks *hooks) {
@@ -103,7 +98,7 @@ void coir__observe_run(struct coir__runtime *rt, struct coir__task *self, struct
     observer->seen = rt->ready_tail;
     observer->running = handle_of(rt, next);
     const bool starts = next != self && next != &rt->loop && is_fresh(next);
-    if (observer->accounts) {
+    if ((observer->reasons & COIR_OBSERVE_TIME) != 0) {
         const coir_time now = sys_clock();
         self->run_time += now - observer->since;
         observer->since = now;
@@ -137,7 +132,7 @@ int coir_task_run_time(coir_task task, coir_time *out) {
         return coir__outside();
     if (out == NULL)
         return -EINVAL;
-    if (!rt->observer.accounts)
+    if ((rt->observer.reasons & COIR_OBSERVE_TIME) == 0)
         return -EOPNOTSUPP;
     const struct coir__record *const record = coir__record_find(task);
     if (record == NULL || record->task == NULL)

@@ -112,6 +112,21 @@ TASK_TEST(debug_hooks, removed_hooks_are_told_nothing) {
     return 0;
 }
 
+static int wait_for_nothing(UNUSED void *arg) {
+    const coir_hooks hooks = {.scope_cancelled = log_cancel};
+    COIR_TRY(coir_hooks_set(&hooks));
+    COIR_SCOPE(scope, .shield = true);
+    return coir_scope_close(&scope, coir_sleep(COIR_NEVER));
+}
+
+Test(debug_hooks, a_deadlock_is_told_as_the_cancel_of_the_main_scope) {
+    capture_stderr();
+    const int rc = run_task(wait_for_nothing, NULL);
+    check_contains(captured_stderr(), "coir: deadlock: ");
+    check_rc(rc, -EDEADLK);
+    check_trace("cancel:main");
+}
+
 static int fail(UNUSED void *arg) {
     return -EIO;
 }
