@@ -76,5 +76,5 @@ Test(documents, debugging) {
         check_command(command, shown + 1);
         at = end + 1;
     }
-    check_int(commands, 4);
+    check_int(commands, 5);
 }

@@ -254,6 +254,56 @@ Test(fatal, a_handler_from_later_may_hand_on) {
 
 /* ---- Misuse ---- */
 
+/* It goes on, with the error, and has said so once. */
+static const char *misuse(const char *way) {
+    const program_result *const result =
+        run_program((const char *const[]){"tests/fatal/misuse", way, NULL});
+    cr_assert(result->status == 0, "%s: wait status 0x%x; it wrote:\n%s%s", way,
+              (unsigned)result->status, result->out, result->err);
+    return result->err;
+}
+
+static void check_misuse(const char *way, const char *said, const char *and) {
+    const char *const text = misuse(way);
+    check_contains(text, said);
+    check_contains(text, and);
+    check_int(occurrences(text, "coir: misuse: "), 1);
+}
+
+Test(fatal, misuse_of_scopes) {
+    check_misuse("close", "misuse: task 'culprit' closes scope 'theirs', which task 'main' opened",
+                 "coir_scope_cancel");
+    check_misuse("close-main", "misuse: task 'main' closes scope 'main', which the runtime opened",
+                 "by the task that opened it");
+}
+
+Test(fatal, misuse_of_mutexes) {
+    check_misuse("unlock", "misuse: task 'culprit' unlocks mutex 0x", ", held by task 'main'; ");
+    check_misuse("unlock-twice", "misuse: task 'main' unlocks mutex 0x", ", held by nobody; ");
+    check_misuse("lock-twice", "misuse: task 'main' locks mutex 0x", ", held by itself; ");
+    check_misuse("signal", "misuse: task 'culprit' uses a condition with mutex 0x",
+                 ", held by task 'main'; lock it first");
+    check_misuse("end", "misuse: task 'culprit' ends without unlocking mutex or rwlock 0x",
+                 "-EOWNERDEAD");
+}
+
+Test(fatal, misuse_of_rwlocks) {
+    check_misuse("unlock-rwlock", "misuse: task 'culprit' unlocks rwlock 0x", "held by nobody");
+    check_misuse("lock-rwlock-twice", "misuse: task 'culprit' locks rwlock 0x", "held by itself");
+}
+
+Test(fatal, misuse_of_tasks_and_runs) {
+    check_misuse("join", "misuse: task 'culprit' joins itself", "never end");
+    check_misuse("small", "misuse: task 'unlock_theirs' unlocks mutex 0x", "held by task 'main'");
+    check_misuse("run", "misuse: task 'culprit' calls coir_run inside a run", "spawn it");
+}
+
+Test(fatal, misuse_again_and_again_is_not_told_for_ever) {
+    const char *const text = misuse("again");
+    check_int(occurrences(text, "coir: misuse: "), 8);
+    check_int(occurrences(text, "more of this is not told in this run: misuse"), 1);
+}
+
 Test(fatal, a_task_that_returns_in_a_forked_child) {
     check_fatal("return_in_forked_child", NULL, SIGABRT, "coir: fatal: ", "'forker'", "fork",
                 "_exit");

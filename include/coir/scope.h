@@ -92,6 +92,10 @@ struct coir_scope {
     size_t coir__expected;           /* how many of them have not ended */
     struct coir__link coir__untold;  /* those that have, and were not told of */
     struct coir__link coir__nexters; /* tasks waiting to be told */
+
+    /* In builds for debugging. */
+    unsigned coir__unseen; /* failures of children whose results nobody has, and who were not cut */
+    bool coir__read;       /* coir_scope_errors was called */
 };
 
 /* Opens a zeroed scope in the calling task, inside the scope that is innermost there. Never parks,

@@ -148,18 +148,14 @@ static void expire_around(struct coir__task *self, coir_time now) {
 }
 
 /* A task that goes on calling after it was told to stop must not keep the others from running. */
-static void count_ignored(struct coir__runtime *rt, struct coir__task *self) {
+static void count_ignored(struct coir__runtime *rt, struct coir__task *self, const void *from) {
     enum { YIELD_EVERY = 16, NAME_AT = 1024 };
     self->cuts_in_a_row++;
     if (self->cuts_in_a_row % YIELD_EVERY != 0)
         return;
     rt->cuts_ignored++;
-    if (self->cuts_in_a_row == NAME_AT) {
-        char label[128];
-        coir__warn("%s has ignored being cancelled %d times in a row; a task should return when a "
-                   "call says -ECANCELED",
-                   coir__task_label(self, label, sizeof label), NAME_AT);
-    }
+    if (self->cuts_in_a_row == NAME_AT)
+        coir__ignored_tell(rt, NAME_AT, from);
     coir__yield_turn(rt, self);
 }
 
@@ -174,7 +170,7 @@ bool coir__is_cut(struct coir__runtime *rt, struct coir__task *self) {
 
 void coir__told(struct coir__runtime *rt, struct coir__task *self) {
     coir__mark_cut(self);
-    count_ignored(rt, self);
+    count_ignored(rt, self, __builtin_return_address(0));
 }
 
 coir__noinline int coir__check_slow(struct coir__runtime *rt, struct coir__task *self) {

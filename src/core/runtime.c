@@ -151,12 +151,19 @@ static int main_task(void *arg) {
 
 static int run(struct coir__runtime *rt) {
     coir__scope_open_root(&rt->root);
-    const coir_spawn_options options = {.name = "main"};
+    const coir_spawn_options options = {.name = "main", .result = &rt->main_rc};
     const int rc = coir__spawn(&rt->root, main_task, rt, &options, NULL);
     if (rc < 0)
         return rc;
     coir__loop(rt);
+    if (COIR_DEBUG)
+        coir__unseen_tell(&rt->root);
     return rt->doomed ? -EDEADLK : rt->main_rc;
+}
+
+static coir__cold int refuse_nested(void) {
+    coir__misuse(coir__rt, "calls coir_run inside a run; call the function itself, or spawn it");
+    return -EPERM;
 }
 
 int coir_run(coir_fn fn, void *arg) {
@@ -166,8 +173,10 @@ int coir_run(coir_fn fn, void *arg) {
 int coir_run_with(coir_fn fn, void *arg, const coir_options *options) {
     static pthread_once_t forks = PTHREAD_ONCE_INIT;
     static const coir_options defaults;
-    if (coir__rt != NULL || in_forked_child)
-        return coir__rt != NULL ? -EPERM : -ECHILD;
+    if (coir__rt != NULL)
+        return refuse_nested();
+    if (in_forked_child)
+        return -ECHILD;
     if (options == NULL)
         options = &defaults;
     if (fn == NULL || check_options(options) < 0)

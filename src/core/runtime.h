@@ -163,6 +163,9 @@ struct coir__observer {
 /* Not 0 while a tracer wants the probes of this process. */
 extern volatile unsigned short coir__probes_wanted __attribute__((visibility("hidden")));
 
+/* What is said of a program's mistakes, by kind, each so many times in a run. */
+enum coir__remark { COIR_REMARK_MISUSE, COIR_REMARK_IGNORED, COIR_REMARK_LEFT, COIR_REMARKS };
+
 struct coir__runtime {
     struct coir__task *current;
     struct coir__task *ready;       /* FIFO; ends in &loop */
@@ -213,8 +216,9 @@ struct coir__runtime {
     _Atomic int signalled;     /* COIR_ASKED_..., by signals that have come */
     struct coir__link starved; /* accepts waiting for a descriptor to be closed */
     uint64_t switches, polls, scopes_left_open, cuts_ignored, accept_backoffs;
-    struct coir__link listed; /* among all that run in the process, for tools */
-    long thread;              /* the system's number of the thread */
+    struct coir__link listed;       /* among all that run in the process, for tools */
+    unsigned remarks[COIR_REMARKS]; /* so far, of each kind */
+    long thread;                    /* the system's number of the thread */
 };
 
 #define COIR_GENERATION_BITS 44
@@ -352,6 +356,23 @@ const char *coir__function_label(coir_fn fn, char *out, size_t size_bytes);
 _Noreturn void coir__fatal(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 /* Prints "coir: ..." */
 void coir__warn(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+/* Whether one more message of the kind may be printed in this run: counts it, and says when that
+ * was the last. */
+bool coir__may_remark(struct coir__runtime *rt, enum coir__remark kind) __attribute__((cold));
+/* The running task calls what returns an error because only a mistake can have led there: "misuse:
+ * task 'a' unlocks mutex 0x1, held by task 'b'; only its owner may" (debug/misuse.c). */
+void coir__misuse(struct coir__runtime *rt, const char *what) __attribute__((cold));
+void coir__misuse_of_lock(struct coir__runtime *rt, const char *verb, const struct coir__lock *lock,
+                          const char *advice) __attribute__((cold));
+void coir__misuse_of_scope(struct coir__runtime *rt, const coir_scope *scope) __attribute__((cold));
+/* What is allowed, and mostly a mistake (debug/habits.c): the running task goes on though it was
+ * told so often that it is cancelled; in debug builds, it is about to leave the open scope without
+ * closing it, and the main scope has ended with failures. `from` is the return address from which
+ * on the calls of the task are told. */
+void coir__ignored_tell(struct coir__runtime *rt, unsigned times, const void *from)
+    __attribute__((cold));
+void coir__left_tell(struct coir__runtime *rt, const coir_scope *scope, const void *from);
+void coir__unseen_tell(const coir_scope *root);
 /* Lists all tasks; returns how many. */
 int coir__dump(struct coir__runtime *rt, FILE *out);
 /* All tasks wait and nothing can wake one: lists them, and names those who wait for one another. */

@@ -440,8 +440,10 @@ int coir_join(coir_task task, int *rc) {
     struct coir__record *const record = coir__record_find(task);
     if (record == NULL)
         return -ESRCH;
-    if (record->task == rt->current)
+    if (record->task == rt->current) {
+        coir__misuse(rt, "joins itself, which would never end");
         return -EDEADLK;
+    }
     if (record->task != NULL)
         COIR_TRY(coir__check(rt, rt->current));
     struct joiner joiner = {

@@ -30,6 +30,23 @@ void coir__warn(const char *format, ...) {
     va_end(arguments);
 }
 
+#define REMARKS_MAX 8 /* of a kind, in a run: a mistake in a loop must not fill a disk */
+
+bool coir__may_remark(struct coir__runtime *rt, enum coir__remark kind) {
+    static const char *const kinds[] = {
+        [COIR_REMARK_MISUSE] = "misuse",
+        [COIR_REMARK_IGNORED] = "tasks that ignore being cancelled",
+        [COIR_REMARK_LEFT] = "scopes that are left without coir_scope_close",
+    };
+    unsigned *const count = &rt->remarks[kind];
+    if (*count > REMARKS_MAX)
+        return false;
+    if (++*count <= REMARKS_MAX)
+        return true;
+    coir__warn("more of this is not told in this run: %s", kinds[kind]);
+    return false;
+}
+
 /* Those that the library itself returns or passes on; of others only the meaning is given. */
 /* clang-format off */
 #define NAMES(X) \

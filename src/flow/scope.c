@@ -43,6 +43,10 @@ coir__inline void prepare(coir_scope *scope, const coir_scope_options *options,
     scope->coir__name = options->name;
     scope->coir__error_capacity = options->error_capacity;
     scope->coir__more_errors = options->errors;
+    if (COIR_DEBUG) {
+        scope->coir__unseen = 0;
+        scope->coir__read = false;
+    }
 }
 
 static void fire_deadline(struct coir__timer *timer) {
@@ -120,6 +124,9 @@ void coir__scope_open_root(coir_scope *scope) {
 /* ---- Ends of children ---- */
 
 static void note_error(coir_scope *scope, const struct coir__task *child, int rc) {
+    if (COIR_DEBUG && child != NULL && !child->told && child->result == NULL &&
+        child->record == &child->own)
+        scope->coir__unseen++;
     if (rc == -ECANCELED)
         scope->coir__lone_cut = true;
     else if (scope->coir__first_error == 0)
@@ -240,8 +247,10 @@ static coir__noinline int close_slow(struct coir__runtime *rt, coir_scope *scope
 static coir__cold int refuse_close(const coir_scope *scope) {
     if (coir__rt == NULL)
         return coir__outside();
-    if (is_open(scope))
+    if (is_open(scope)) {
+        coir__misuse_of_scope(coir__rt, scope);
         return -EPERM;
+    }
     return scope != NULL && scope->coir__state == COIR_SCOPE_REFUSED ? scope->coir__refused
                                                                      : -EINVAL;
 }
@@ -257,12 +266,17 @@ int coir_scope_close(coir_scope *scope, int rc) {
                                              : close_slow(rt, scope, rc);
 }
 
-void coir_scope_guard(coir_scope *scope) {
-    if (!is_open(scope) || coir__rt == NULL)
-        return;
-    coir__rt->scopes_left_open++;
+static coir__cold void leave_open(struct coir__runtime *rt, coir_scope *scope, const void *from) {
+    if (COIR_DEBUG)
+        coir__left_tell(rt, scope, from);
+    rt->scopes_left_open++;
     coir_scope_cancel(scope);
     (void)coir_scope_close(scope, 0);
+}
+
+void coir_scope_guard(coir_scope *scope) {
+    if (is_open(scope) && coir__rt != NULL)
+        leave_open(coir__rt, scope, __builtin_return_address(0));
 }
 
 /* ---- Cancelling, looking, changing ---- */
@@ -326,6 +340,8 @@ int coir_scope_set_shield(coir_scope *scope, bool shield) {
 size_t coir_scope_errors(const coir_scope *scope, coir_error *out, size_t capacity) {
     if (scope == NULL)
         return 0;
+    if (COIR_DEBUG)
+        ((coir_scope *)(uintptr_t)scope)->coir__read = true;
     for (size_t i = 0; out != NULL && i < capacity && i < scope->coir__error_count; i++) {
         if (i < COIR_SCOPE_ERRORS)
             out[i] = scope->coir__errors[i];

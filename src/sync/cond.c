@@ -40,11 +40,14 @@ static bool cut_sleeper(coir_waiter *wait) {
 }
 
 /* Why the calling task cannot use the condition with the mutex; 0 if it can. */
-static int refused(const struct coir__runtime *rt, const coir_cond *cond, const coir_mutex *mutex) {
+static int refused(struct coir__runtime *rt, const coir_cond *cond, const coir_mutex *mutex) {
     COIR_TRY(coir__refused(rt, cond));
     COIR_TRY(coir__refused(rt, mutex));
-    if (mutex->coir__lock.owner != rt->current)
+    if (mutex->coir__lock.owner != rt->current) {
+        coir__misuse_of_lock(rt, "uses a condition with mutex", &mutex->coir__lock,
+                             "lock it first");
         return -EPERM;
+    }
     if (queue_empty(&cond->coir__waiters))
         return 0;
     const struct coir__sleeper *const first =
@@ -70,7 +73,7 @@ int coir_cond_wait(coir_cond *cond, coir_mutex *mutex) {
 }
 
 int coir_cond_wait_for(coir_cond *cond, coir_mutex *mutex, bool (*ready)(void *arg), void *arg) {
-    const struct coir__runtime *const rt = coir__rt;
+    struct coir__runtime *const rt = coir__rt;
     COIR_TRY(refused(rt, cond, mutex));
     if (ready == NULL)
         return -EINVAL;

@@ -45,6 +45,8 @@ void coir__locks_abandon(struct coir__runtime *rt, struct coir__task *self) {
     while (self->held != NULL) {
         if (is_on_stack_of(self->held, self) || self->held->owner != self)
             coir__lock_lost(self);
+        coir__misuse_of_lock(rt, "ends without unlocking mutex or rwlock", self->held,
+                             "others get -EOWNERDEAD; unlock it on every path");
         abandon(rt, self->held);
     }
 }
@@ -53,6 +55,8 @@ void coir__locks_abandon(struct coir__runtime *rt, struct coir__task *self) {
 
 static coir__noinline int lock_slow(struct coir__runtime *rt, struct coir__lock *lock) {
     COIR_TRY(coir__check(rt, rt->current));
+    if (lock->owner == rt->current)
+        coir__misuse_of_lock(rt, "locks mutex", lock, "it would wait for itself");
     COIR_TRY(coir__lock_refused(lock, rt->current));
     if (lock->owner != NULL)
         return coir__wait_in(rt, &lock->waiters, coir__what_mutex, lock);
@@ -86,8 +90,10 @@ int coir_mutex_try_lock(coir_mutex *mutex) {
 }
 
 static coir__noinline int unlock_slow(struct coir__runtime *rt, struct coir__lock *lock) {
-    if (lock->owner != rt->current)
+    if (lock->owner != rt->current) {
+        coir__misuse_of_lock(rt, "unlocks mutex", lock, "only its owner may");
         return -EPERM;
+    }
     coir__mutex_pass_on(rt, lock);
     return 0;
 }

@@ -49,6 +49,8 @@ static bool is_open(const coir_rwlock *rwlock, bool writes) {
 
 static coir__noinline int lock_slow(struct coir__runtime *rt, coir_rwlock *rwlock, bool writes) {
     COIR_TRY(coir__check(rt, rt->current));
+    if (rwlock->coir__lock.owner == rt->current)
+        coir__misuse_of_lock(rt, "locks rwlock", &rwlock->coir__lock, "it would wait for itself");
     COIR_TRY(coir__lock_refused(&rwlock->coir__lock, rt->current));
     if (is_open(rwlock, writes)) {
         enter(rwlock, rt->current, writes);
@@ -106,12 +108,14 @@ int coir_rwlock_unlock(coir_rwlock *rwlock) {
         return coir__outside();
     if (unlikely(rwlock == NULL))
         return -EINVAL;
-    if (rwlock->coir__lock.owner == rt->current)
+    if (rwlock->coir__lock.owner == rt->current) {
         coir__lock_drop(&rwlock->coir__lock);
-    else if (rwlock->coir__readers > 0)
+    } else if (rwlock->coir__readers > 0) {
         rwlock->coir__readers--;
-    else
+    } else {
+        coir__misuse_of_lock(rt, "unlocks rwlock", &rwlock->coir__lock, "only who locked it may");
         return -EPERM;
+    }
     return likely(queue_empty(&rwlock->coir__lock.waiters)) ? 0 : let_in(rt, rwlock);
 }
 
