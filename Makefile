@@ -219,8 +219,10 @@ $(BUILD)/tests/sim: $(call objects,$(wildcard tests/sim/*.c)) $(SIM) $(BUILD)/te
 	$(LINK)
 
 # Programs that see the public headers, and are linked with the simulated library instead.
-SIMULATED := $(if $(LINUX),$(BUILD)/tests/subjects/simulated)
-$(SIMULATED): $(BUILD)/%: $(BUILD)/obj/%.o $(SIM)
+SIMULATED := $(if $(LINUX),$(BUILD)/tests/subjects/simulated $(BUILD)/examples/kv-sim)
+$(BUILD)/examples/kv-sim: $(call objects,$(wildcard examples/kv/*.c) examples/lib/args.c)
+$(BUILD)/tests/subjects/simulated: $(call objects,tests/subjects/simulated.c)
+$(SIMULATED): $(SIM)
 	echo "  ld    $@"
 	mkdir -p $(@D)
 	$(LINK)
@@ -235,6 +237,7 @@ $(BUILD)/obj/examples/%.o $(BUILD)/obj/selfcheck/%.o: INCLUDES := -Iinclude
 $(BUILD)/obj/tests/%.o: INCLUDES += -Itests
 
 $(EXAMPLES): $(call objects,$(wildcard examples/lib/*.c))
+$(BUILD)/examples/kv: $(call objects,$(addprefix examples/kv/,table.c node.c client.c))
 $(PATTERNS): $(call objects,$(wildcard examples/patterns/lib/*.c))
 $(BENCHES) $(SHAPES): $(call objects,$(wildcard bench/lib/*.c))
 $(BUILD)/tests/plain/sample: $(call objects,tests/plain/plain.c)
@@ -281,7 +284,7 @@ $(LISTER):
 	echo "coir-ps is left out: it needs Linux and, of the elfutils, libdw (libdw-dev, elfutils-devel)"
 endif
 
-examples: $(EXAMPLES) $(PATTERNS)
+examples: $(EXAMPLES) $(PATTERNS) $(filter $(BUILD)/examples/%,$(SIMULATED))
 
 demo: $(BUILD)/examples/scrape
 	$<

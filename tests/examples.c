@@ -583,3 +583,118 @@ Test(examples, trace_draws_each_task_as_a_row_of_slices) {
     check_contains(result->out, "\"name\":\"client a 2\"");
     check_contains(result->out, "\"name\":\"sleep\"");
 }
+
+/* ---- kv ---- */
+
+static const char *node_address(unsigned number) {
+    static char addresses[3][300];
+    snprintf(addresses[number], sizeof addresses[number], "unix:%s/node%u", folder, number);
+    return addresses[number];
+}
+
+static void start_node(struct program *node, unsigned number) {
+    const char digit[] = {(char)('0' + number), '\0'};
+    char log[300];
+    snprintf(log, sizeof log, "%s/log%u", folder, number);
+    START(node, "examples/kv", "node", digit, log, node_address(0), node_address(1),
+          node_address(2));
+    await_address(node, " at ", '\n');
+}
+
+static void remove_nodes(void) {
+    for (unsigned i = 0; i < 3; i++) {
+        char log[300];
+        snprintf(log, sizeof log, "%s/log%u", folder, i);
+        unlink(log);
+        unlink(node_address(i) + strlen("unix:"));
+    }
+    rmdir(folder);
+}
+
+/* Asks until the node is there. */
+static void check_value(unsigned node, const char *value) {
+    const program_result *result;
+    do {
+        usleep(10000);
+        result = run_program(
+            (const char *const[]){"examples/kv", "get", node_address(node), "name", NULL});
+    } while (result->status != 0);
+    check_int(strncmp(result->out, value, strlen(value)), 0);
+    check_int(result->out[strlen(value)], '\n');
+}
+
+Test(examples, kv_outlives_a_minority, .fini = remove_nodes) {
+    struct program nodes[3];
+    check(mkdtemp(folder) != NULL);
+    for (unsigned i = 0; i < 3; i++)
+        start_node(&nodes[i], i);
+    check_value(0, "-");
+    check_contains(RUN(0, "examples/kv", "set", node_address(0), "name", "one")->out, "done");
+    check_int(kill(nodes[0].pid, SIGKILL), 0); /* what was acknowledged stays */
+    check_int(waitpid(nodes[0].pid, NULL, 0), nodes[0].pid);
+    check_value(1, "one");
+    check_contains(RUN(0, "examples/kv", "set", node_address(2), "name", "two")->out, "done");
+    end_program(&nodes[1], SIGTERM); /* one is no majority */
+    check_contains(RUN(1, "examples/kv", "get", node_address(2), "name")->err, "EAGAIN");
+    start_node(&nodes[0], 0);
+    check_value(0, "two");
+    end_program(&nodes[0], SIGTERM);
+    end_program(&nodes[2], SIGTERM);
+    RUN(2, "examples/kv");
+    RUN(2, "examples/kv", "node", "3", "/dev/null", "a", "b", "c");
+    RUN(1, "examples/kv", "set", node_address(2), "name", "with blank");
+}
+
+#ifdef __linux__
+/* How many seeds at most a bug may take. */
+#define SEEDS_MOST "500"
+
+static void check_bug_is_found(const char *bug) {
+    char variant[128];
+    static program_result first;
+    const char *const wrong = "no order of the writes explains what was read\n";
+    const program_result *result = RUN(1, "examples/kv-sim", "-b", bug, "-n", SEEDS_MOST);
+    const char *const least = strstr(result->out, "the least of it: ");
+    check(least != NULL);
+    check_contains(least, wrong);
+    const char *const again = strstr(least, " -r ");
+    check(again != NULL);
+    check_int(sscanf(again, " -r %127s", variant), 1);
+    size_t steps = 0;
+    for (const char *at = least; (at = strstr(at, " s  ")) != NULL; at++)
+        steps++;
+    cr_assert(steps <= 8, "it is not small:\n%s", result->out);
+    check_contains(least, "without faults");
+
+    first = *RUN(1, "examples/kv-sim", "-b", bug, "-r", variant);
+    check_contains(first.out, wrong);
+    check_str(RUN(1, "examples/kv-sim", "-b", bug, "-r", variant)->out, first.out);
+    first = *RUN(1, "examples/kv-sim", "-b", bug, "-t", "-r", variant);
+    check_contains(first.out, "epoll");
+    check_str(RUN(1, "examples/kv-sim", "-b", bug, "-t", "-r", variant)->out, first.out);
+    check_contains(RUN(0, "examples/kv-sim", "-r", variant)->out, "nothing is wrong");
+}
+
+Test(examples, kv_sim_finds_an_early_acknowledgement) {
+    check_bug_is_found("early");
+}
+
+Test(examples, kv_sim_finds_a_stale_read) {
+    check_bug_is_found("stale");
+}
+
+Test(examples, kv_sim_finds_nothing_in_the_store_as_it_is) {
+    const char *const seeds = with_sanitizer() || on_valgrind() ? "200" : "5000";
+    check_contains(RUN(0, "examples/kv-sim", "-n", seeds)->out, "nothing wrong");
+}
+
+Test(examples, kv_sim_refuses_bad_arguments) {
+    static const char *const bad[] = {"", "x", "-1", "7-", "7-0", "7-0-1-2-3", "0x7", "7 "};
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        RUN(2, "examples/kv-sim", "-r", bad[i]);
+    RUN(2, "examples/kv-sim", "-b", "other");
+    RUN(2, "examples/kv-sim", "-n", "0");
+    RUN(2, "examples/kv-sim", "-t");
+    RUN(2, "examples/kv-sim", "more");
+}
+#endif
