@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "arch/abi.h"
+#include "base/sanitizer.h"
 
 #if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
 
@@ -29,6 +30,8 @@ static void on_trap(UNUSED int number, UNUSED siginfo_t *info, void *context) {
 void need_steps(void) {
     if (on_valgrind())
         skip_test("Valgrind knows no single steps");
+    if (COIR_TSAN)
+        skip_test("a step strikes within ThreadSanitizer's own calls, and a handler makes more");
 }
 
 /* Above the red zone, in which the compiler may keep something. */
