@@ -16,8 +16,8 @@ SUITE(debug_watchdog);
 #define KEPT __attribute__((noinline))
 #define HELD " has held the thread for "
 #define UNKNOWN "    (where it is could not be found out)\n"
-/* Where a thread sleeps the system tells; under an emulator, where the emulator does. */
-#define IN(function) (emulated() ? UNKNOWN : (function))
+/* Where a thread sleeps the system tells; under an emulator or Valgrind, where that one does. */
+#define IN(function) (emulated() || on_valgrind() ? UNKNOWN : (function))
 
 static uint64_t stretches(void) {
     coir_stats stats;
@@ -49,9 +49,11 @@ static int be_busy(UNUSED void *arg) {
     return spin() * 0;
 }
 
+static bool disturbed;
+
 static int be_asleep(UNUSED void *arg) {
-    const int rc = doze();
-    return rc < 0 ? rc : 0;
+    disturbed = doze() < 0;
+    return 0;
 }
 
 struct call {
@@ -105,9 +107,13 @@ Test(debug_watchdog, a_task_that_computes) {
     check_contains(text, "coir_yield");
 }
 
+/* Or not each time: it may be computing when it is signalled, and asleep when the signal comes. */
 Test(debug_watchdog, a_task_that_blocks_is_not_disturbed) {
     struct call call = {.fn = be_asleep};
-    const char *const text = watch_for(IN(" be_asleep"), &call, &soon);
+    const char *text = watch_for(IN(" be_asleep"), &call, &soon);
+    for (int i = 1; i < TIMES && disturbed; i++)
+        text = watch_for(IN(" be_asleep"), &call, &soon);
+    check(!disturbed);
     check_contains(text, "coir: task 'sluggard'" HELD);
     check_contains(text, IN(" doze"));
 }
@@ -308,7 +314,7 @@ static int count_threads(void *out) {
 Test(debug_watchdog, its_thread_ends_with_the_runtime) {
     size_t during = 0;
     struct call call = {.fn = count_threads, .arg = &during};
-    (void)watch_with(&call, &soon); /* with the first thread, a sanitizer may begin one of its own */
+    (void)watch_with(&call, &soon); /* with the first, a sanitizer may begin one of its own */
     const size_t before = threads();
     (void)watch_with(&call, &soon);
     check_int(during, before + 1);
