@@ -106,7 +106,7 @@ static void on_run(void *context, coir_task task) {
     tracer->running = number;
     tracer->loop_runs = number == 0;
     if (number == 0) {
-        begin_slice(tracer, 0, "timers and descriptors");
+        begin_slice(tracer, 0, "idle, timers, descriptors");
         return;
     }
     next_slice(tracer, number, "running");

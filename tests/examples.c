@@ -698,3 +698,38 @@ Test(examples, kv_sim_refuses_bad_arguments) {
     RUN(2, "examples/kv-sim", "more");
 }
 #endif
+/* ---- profile ---- */
+
+/* The microseconds that end a line of calls: "name;outer;inner 12". */
+static long folded_time(const char *line, size_t length) {
+    char text[1024];
+    check(length < sizeof text);
+    memcpy(text, line, length);
+    text[length] = '\0';
+    char *const time = strrchr(text, ' ');
+    check(time != NULL && time > text);
+    char *end;
+    const long microseconds = strtol(time + 1, &end, 10);
+    check(end > time + 1 && *end == '\0' && microseconds >= 0);
+    *time = '\0';
+    check(text[0] != ';' && time[-1] != ';');
+    check(strstr(text, ";;") == NULL);
+    return microseconds;
+}
+
+Test(examples, profile_adds_up_in_lines_that_flame_graphs_are_made_of) {
+    if (with_sanitizer() || on_valgrind())
+        skip_test("the tool hands signals on later, and elsewhere");
+    const program_result *const result =
+        run_program((const char *const[]){"examples/profile", NULL});
+    check_int(result->status, 0);
+    long sum = 0, total = -1;
+    for (const char *line = result->out; *line != '\0'; line = strchr(line, '\n') + 1)
+        sum += folded_time(line, strcspn(line, "\n"));
+    const char *const told = strstr(result->err, "profile: ");
+    check(told != NULL && sscanf(told, "profile: %ld us in ", &total) == 1);
+    check_int(sum, total);
+    check(total > 20000); /* of the 150 ms that its tasks compute, less what the samples took */
+    check_contains(result->out, "indexer 2;index_pages;split;hash");
+    check_contains(result->out, "renderer 3;render_pages;render;hash");
+}

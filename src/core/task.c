@@ -487,9 +487,10 @@ uint64_t coir_task_number(coir_task task) {
 }
 
 coir_task coir_self(void) {
-    if (coir__rt == NULL)
+    const struct coir__runtime *const rt = coir__rt;
+    if (rt == NULL || rt->current == &rt->loop)
         return (coir_task){.coir__record = NULL};
-    struct coir__record *const record = coir__rt->current->record;
+    struct coir__record *const record = rt->current->record;
     return (coir_task){.coir__record = record, .coir__generation = record->generation};
 }
 

@@ -1,4 +1,5 @@
 /* What to call tasks, scopes and functions in messages. */
+#include "coir/debug.h"
 #include "debug/inspector.h"
 #include "debug/words.h"
 
@@ -21,6 +22,17 @@ static void say_function(struct coir__words *text, const struct coir__symbol *sy
         coir__say(text, "%s", symbol->function);
     else /* what addr2line and gdb take */
         coir__say(text, "%s+0x%zx", symbol->module, symbol->offset);
+}
+
+const char *coir_frame_name(const void *pc, char *out, size_t size_bytes) {
+    struct coir__words text = {.out = out, .size_bytes = size_bytes};
+    struct coir__symbols symbols;
+    struct coir__symbol symbol;
+    coir__symbols_open(&symbols);
+    coir__symbol_at(&symbols, pc, &symbol);
+    coir__symbols_close(&symbols);
+    say_function(&text, &symbol);
+    return out;
 }
 
 const char *coir__function_label(coir_fn fn, char *out, size_t size_bytes) {

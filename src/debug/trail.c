@@ -1,6 +1,8 @@
 /* Following a trail of frames outwards. */
 #include "debug/trail.h"
 
+#include "coir/debug.h"
+
 COIR_RAW_MEMORY void coir__trail_begin_in(struct coir__trail *trail, const struct coir__task *task,
                                           const struct coir__registers *registers) {
     trail->at = *registers;
@@ -131,4 +133,26 @@ void *coir__trail_next(struct coir__trail *trail, struct coir__cfi *cfi) {
         ((row == NULL || !follow_row(trail, row)) && !follow_frame_pointer(trail)))
         trail->at.pc = 0;
     return (void *)pc;
+}
+
+/* ---- For others ---- */
+
+ssize_t coir_backtrace_interrupted(const void *context, void **pcs, size_t capacity) {
+    const struct coir__runtime *const rt = coir__rt;
+    if (rt == NULL)
+        return -EPERM;
+    if (context == NULL || (pcs == NULL && capacity > 0))
+        return -EINVAL;
+    const struct coir__registers registers = coir__registers_interrupted(context);
+    const size_t wanted = rt->current == &rt->loop && capacity > 1 ? 1 : capacity;
+    struct coir__symbols symbols;
+    struct coir__cfi cfi = {.symbols = &symbols};
+    struct coir__trail trail;
+    size_t count = 0;
+    coir__trail_begin(&trail, rt, &registers);
+    coir__symbols_open(&symbols);
+    while (count < wanted && (pcs[count] = coir__trail_next(&trail, &cfi)) != NULL)
+        count++;
+    coir__symbols_close(&symbols);
+    return (ssize_t)count;
 }

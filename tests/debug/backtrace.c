@@ -344,3 +344,92 @@ TASK_TEST(debug_backtrace, needs_little_stack_of_its_task) {
                  "look_at_oneself innermost wait_in_a_large_frame take_room ");
     return 0;
 }
+
+/* ---- From a handler of a signal ---- */
+
+static struct {
+    void *pcs[FRAMES_MAX];
+    ssize_t count, first, refused;
+    coir_task self;
+} interrupted;
+
+static void take_frames(UNUSED int number, UNUSED siginfo_t *info, void *context) {
+    interrupted.count = coir_backtrace_interrupted(context, interrupted.pcs, FRAMES_MAX);
+    interrupted.first = coir_backtrace_interrupted(context, interrupted.pcs, 1);
+    interrupted.refused = coir_backtrace_interrupted(NULL, interrupted.pcs, 1);
+    interrupted.self = coir_self();
+}
+
+static void handle_signal(int flags) {
+    const struct sigaction action = {.sa_sigaction = take_frames, .sa_flags = SA_SIGINFO | flags};
+    check_int(sigaction(SIGUSR1, &action, NULL), 0);
+}
+
+static int raise_in_it(UNUSED struct act *act) {
+    (void)raise(SIGUSR1);
+    return 0;
+}
+
+static const char *interrupted_names(void) {
+    static char text[FRAMES_MAX * 64];
+    char name[64];
+    size_t length = 0;
+    text[0] = '\0';
+    for (ssize_t i = 0; i < interrupted.count; i++)
+        length += (size_t)snprintf(text + length, sizeof text - length, "%s ",
+                                   coir_frame_name(interrupted.pcs[i], name, sizeof name));
+    return text;
+}
+
+static void check_interrupted(int flags) {
+    struct act act = {.fn = raise_in_it};
+    handle_signal(flags);
+    COIR_SCOPE(s);
+    coir_task task;
+    check_rc(coir_spawn_task(&s, outermost, &act, &task), 0);
+    check(coir_scope_close(&s, 0) >= 0);
+    check_contains(interrupted_names(),
+                   " raise_in_it innermost between outermost coir__task_body coir__entry ");
+    check(coir_task_equal(interrupted.self, task));
+    check_int(interrupted.first, 1);
+    check_rc(interrupted.refused, -EINVAL);
+}
+
+TASK_TEST(debug_backtrace, of_a_task_that_a_signal_has_interrupted) {
+    check_interrupted(0);
+    check_interrupted(SA_ONSTACK); /* which the runtime has set up */
+    return 0;
+}
+
+static void raise_once(void *context, UNUSED coir_task task, UNUSED coir_task by) {
+    if (!*(bool *)context)
+        (void)raise(SIGUSR1);
+    *(bool *)context = true;
+}
+
+TASK_TEST(debug_backtrace, of_the_loop_only_the_place_is_told) {
+    bool raised = false;
+    const coir_hooks hooks = {.context = &raised, .ready = raise_once};
+    handle_signal(0);
+    check_rc(coir_hooks_set(&hooks), 0);
+    check_rc(coir_sleep(COIR_MS(1)), 0);
+    check_rc(coir_hooks_set(NULL), 0);
+    check(raised);
+    check_int(interrupted.count, 1);
+    check_int(coir_task_number(interrupted.self), 0);
+    return 0;
+}
+
+Test(debug_backtrace, of_what_was_interrupted_outside_the_runtime_there_is_none) {
+    handle_signal(0);
+    (void)raise(SIGUSR1);
+    check_rc(interrupted.count, -EPERM);
+}
+
+Test(debug_backtrace, a_place_without_a_symbol_is_named_by_its_file) {
+    char name[64], brief[4];
+    check_str(coir_frame_name((const char *)(uintptr_t)outermost + 1, name, sizeof name),
+              "outermost");
+    check_str(coir_frame_name((const char *)(uintptr_t)outermost + 1, brief, sizeof brief), "out");
+    check_contains(coir_frame_name((const void *)16, name, sizeof name), "+0x");
+}
