@@ -10,8 +10,9 @@
  * Errors of addresses, common to all calls that take one: -EINVAL a form not listed above, or a
  * port that is no number from 0 to 65535 (to connect: from 1); -ENAMETOOLONG a path that does not
  * fit; -ENOENT no such name; -EHOSTUNREACH the name could not be looked up now. Common to all:
- * -ECANCELED, -EPERM, -EINVAL for NULL, -EMFILE, -ENFILE, -ENOMEM. Sockets are made non-blocking,
- * close-on-exec, and TCP ones without Nagle's delay (accepted ones as their listener). */
+ * -ECANCELED, -EPERM, -EINVAL for NULL, -EMFILE, -ENFILE, -ENOMEM, and what else the system itself
+ * says (-ENOBUFS, -EACCES, ...). Sockets are made non-blocking, close-on-exec, and TCP ones without
+ * Nagle's delay (accepted ones as their listener). */
 #ifndef COIR_NET_H
 #define COIR_NET_H
 
