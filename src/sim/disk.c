@@ -94,7 +94,8 @@ int coir__sim_unlink(const char *path) {
         return unlink(path);
     coir__sim_enter();
     struct inode *const inode = find(path);
-    int rc = inode != NULL ? coir__sim_failure(COIR_SIM_EIO, EIO) : -ENOENT;
+    int rc =
+        inode != NULL ? coir__sim_failure(COIR_SIM_EIO, COIR_SIM_ERRORS(EIO, EACCES)) : -ENOENT;
     if (rc == 0)
         remove_name(inode);
     return (int)coir__sim_leave("unlink", -1, rc);
@@ -181,7 +182,11 @@ ssize_t coir__sim_disk_transfer(struct coir__sim_file *file, bool writing,
                                 const struct iovec *parts, int count, off_t offset) {
     struct disk_file *const it = (struct disk_file *)coir__sim_hold(file);
     coir__sim_pause(coir__sim_draw_time(DISK_TIME));
-    ssize_t rc = coir__sim_fault(COIR_SIM_EINTR) ? -EINTR : coir__sim_failure(COIR_SIM_EIO, EIO);
+    static const int to_read[] = {EIO, ENOMEM, EINTR, 0},
+                     to_write[] = {EIO, ENOSPC, EDQUOT, EINTR, 0};
+    ssize_t rc = coir__sim_fault(COIR_SIM_EINTR)
+                     ? -EINTR
+                     : coir__sim_failure(COIR_SIM_EIO, writing ? to_write : to_read);
     if (rc == 0)
         rc = move(it->inode, writing, parts, share(coir__sim_parts_size(parts, count), writing),
                   (size_t)(offset < 0 ? it->position : offset));

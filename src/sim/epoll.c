@@ -199,7 +199,7 @@ static int add(struct queue *queue, struct coir__sim_file *file, const struct ep
         return -EPERM;
     if (find(queue, file) != NULL)
         return -EEXIST;
-    const int rc = coir__sim_failure(COIR_SIM_ENOBUFS, ENOMEM);
+    const int rc = coir__sim_failure(COIR_SIM_ENOBUFS, COIR_SIM_ERRORS(ENOMEM, ENOSPC));
     if (rc < 0)
         return rc;
     struct watch *const watch = coir__sim_allocate(sizeof *watch);
@@ -286,8 +286,8 @@ static int invent(const struct queue *queue, struct epoll_event *out) {
 /* Lets time pass up to `deadline` or the next event, or not even that far. True: it is over. */
 static bool sleep_a_while(coir_time deadline) {
     struct coir__sim *const sim = coir__sim;
-    if (sim->on_idle != NULL)
-        sim->on_idle(sim->context, deadline);
+    if (sim->hooks.on_idle != NULL)
+        sim->hooks.on_idle(sim->hooks.context, deadline);
     const coir_time next = sim->event_count > 0 ? sim->events[0].time : COIR_NEVER;
     const coir_time until = next < deadline ? next : deadline;
     if (until == COIR_NEVER) { /* outside something might still come; here nothing will */
@@ -309,6 +309,9 @@ static int wait_for(struct queue *queue, struct epoll_event *out, int most, coir
     struct coir__sim *const sim = coir__sim;
     if (queue == NULL)
         return -EBADF;
+    const int rc = coir__sim_planned(COIR_SIM_EINTR, COIR_SIM_ERRORS(EINTR));
+    if (rc < 0)
+        return rc;
     const coir_time deadline = timeout > COIR_NEVER - sim->now ? COIR_NEVER : sim->now + timeout;
     int count = 0;
     if (coir__sim_fault(COIR_SIM_SPURIOUS_EVENT))

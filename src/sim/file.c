@@ -43,7 +43,7 @@ static int most_descriptors(const struct coir__sim *sim) {
 
 int coir__sim_reserve(void) {
     const struct coir__sim *const sim = coir__sim;
-    int rc = coir__sim_failure(COIR_SIM_EMFILE, EMFILE);
+    int rc = coir__sim_failure(COIR_SIM_EMFILE, COIR_SIM_ERRORS(EMFILE, ENFILE));
     if (rc == 0 && coir__sim_fault(COIR_SIM_ENFILE))
         rc = -ENFILE;
     if (rc < 0)
@@ -99,7 +99,9 @@ void coir__sim_enter(void) {
 long coir__sim_leave(const char *call, int fd, long rc) {
     coir__sim_note((uint64_t)rc << 16 ^ (uint64_t)(unsigned)fd);
     coir__sim_note((uint64_t)coir__sim->now);
-    if (fd >= 0)
+    if (coir__sim->options.trace == NULL)
+        ;
+    else if (fd >= 0)
         coir__sim_trace("%s(%d) = %s%ld", call, fd, rc < 0 ? coir_strerror((int)rc) : "",
                         rc < 0 ? 0 : rc);
     else
@@ -146,22 +148,34 @@ static unsigned direction(bool writing) {
     return writing ? EPOLLOUT : EPOLLIN;
 }
 
+/* What the system may say of a transfer. */
+static const int *errors_of(const struct coir__sim_file *file, bool writing) {
+    static const int to_read[] = {ENOMEM, EIO, EINTR, EAGAIN, 0};
+    static const int to_write[] = {ENOBUFS, ENOMEM, EIO, EINTR, EAGAIN, 0};
+    static const int to_receive[] = {ENOMEM, ETIMEDOUT, EHOSTUNREACH, ECONNRESET, EINTR, EAGAIN, 0};
+    static const int to_send[] = {ENOBUFS, ENOMEM, ETIMEDOUT, ECONNRESET, EINTR, EAGAIN, 0};
+    if (file->kind->broken != NULL)
+        return writing ? to_send : to_receive;
+    return writing ? to_write : to_read;
+}
+
 /* What befalls a call on any kind of file that could go on: 0, or an error. */
 static int mishap(struct coir__sim_file *file, bool writing) {
     if (file->kind->mode == 0) /* an event counter, which never fails */
         return 0;
     if (coir__sim_fault(COIR_SIM_EINTR))
         return -EINTR;
-    const int rc = coir__sim_failure(COIR_SIM_ENOBUFS, writing ? ENOBUFS : ENOMEM);
-    if (rc < 0)
+    const int rc = coir__sim_failure(COIR_SIM_ENOBUFS, errors_of(file, writing));
+    if (rc < 0 && rc != -EAGAIN && rc != -ECONNRESET)
         return rc;
-    if (file->kind->broken != NULL && coir__sim_fault(COIR_SIM_RESET))
+    if (rc == -ECONNRESET || (file->kind->broken != NULL && coir__sim_fault(COIR_SIM_RESET)))
         file->kind->broken(file);
-    if ((file->kind->ready(file) & direction(writing)) && coir__sim_fault(COIR_SIM_EAGAIN)) {
+    if ((file->kind->ready(file) & direction(writing)) &&
+        (rc == -EAGAIN || coir__sim_fault(COIR_SIM_EAGAIN))) {
         coir__sim_notify_later(file, direction(writing));
         return -EAGAIN;
     }
-    return 0;
+    return 0; /* a broken connection tells; one that is not ready says EAGAIN by itself */
 }
 
 /* How much of `size` bytes one call may move; all or nothing of a datagram. */
@@ -306,7 +320,8 @@ ssize_t coir__sim_preadv2(int fd, const struct iovec *parts, int count, off_t of
     if (coir__sim == NULL)
         return preadv2(fd, parts, count, offset, flags);
     coir__sim_enter();
-    if (coir__sim_fault(COIR_SIM_UNCACHED))
+    if (coir__sim_fault(COIR_SIM_UNCACHED) ||
+        coir__sim_planned(COIR_SIM_UNCACHED, COIR_SIM_ERRORS(EAGAIN)) < 0)
         return coir__sim_leave("preadv2", fd, -EAGAIN);
     return coir__sim_leave("preadv2", fd, at_offset(fd, false, parts, count, offset));
 }
@@ -327,7 +342,8 @@ int coir__sim_close(int fd) {
     close_file(file);
     if (coir__sim_fault(COIR_SIM_EINTR))
         return (int)coir__sim_leave("close", fd, -EINTR);
-    return (int)coir__sim_leave("close", fd, coir__sim_failure(COIR_SIM_EIO, EIO));
+    return (int)coir__sim_leave(
+        "close", fd, coir__sim_failure(COIR_SIM_EIO, COIR_SIM_ERRORS(EIO, ENOSPC, EINTR)));
 }
 
 int coir__sim_fcntl(int fd, int command, ...) {

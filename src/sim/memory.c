@@ -26,7 +26,7 @@ int coir__sim_clock_gettime(clockid_t clock, struct timespec *out) {
 
 /* Whether there is memory. */
 static bool granted(void) {
-    return coir__sim == NULL || coir__sim_failure(COIR_SIM_NO_MEMORY, ENOMEM) == 0;
+    return coir__sim == NULL || coir__sim_failure(COIR_SIM_NO_MEMORY, COIR_SIM_ERRORS(ENOMEM)) == 0;
 }
 
 static void *count(void *memory) {
@@ -63,15 +63,15 @@ void coir__sim_free(void *memory) {
 
 /* ---- Mappings ---- */
 
-static bool refused(void) {
-    const int rc = coir__sim == NULL ? 0 : coir__sim_failure(COIR_SIM_NO_MAPPING, ENOMEM);
+static bool refused(const int *errors) {
+    const int rc = coir__sim == NULL ? 0 : coir__sim_failure(COIR_SIM_NO_MAPPING, errors);
     if (rc < 0)
         errno = -rc;
     return rc < 0;
 }
 
 void *coir__sim_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset) {
-    if (refused())
+    if (refused(COIR_SIM_ERRORS(ENOMEM, EAGAIN)))
         return MAP_FAILED;
     void *const memory = mmap(address, size, protection, flags, fd, offset);
     if (coir__sim != NULL && memory != MAP_FAILED)
@@ -86,11 +86,11 @@ int coir__sim_munmap(void *memory, size_t size) {
 }
 
 int coir__sim_mprotect(void *memory, size_t size, int protection) {
-    return refused() ? -1 : mprotect(memory, size, protection);
+    return refused(COIR_SIM_ERRORS(ENOMEM, EACCES)) ? -1 : mprotect(memory, size, protection);
 }
 
 int coir__sim_madvise(void *memory, size_t size, int advice) {
-    return refused() ? -1 : madvise(memory, size, advice);
+    return refused(COIR_SIM_ERRORS(ENOMEM, EAGAIN)) ? -1 : madvise(memory, size, advice);
 }
 
 /* ---- Files of the C library ---- */
@@ -105,13 +105,13 @@ FILE *coir__sim_fopen(const char *path, const char *mode) {
 
 static ssize_t pass_message(void *cookie, const char *text, size_t size) {
     const struct coir__sim *const sim = cookie;
-    sim->on_message(sim->context, text, size);
+    sim->hooks.on_message(sim->hooks.context, text, size);
     return (ssize_t)size;
 }
 
 FILE *coir__sim_stderr(void) {
     struct coir__sim *const sim = coir__sim;
-    if (sim == NULL || sim->on_message == NULL)
+    if (sim == NULL || sim->hooks.on_message == NULL)
         return stderr;
     if (sim->messages == NULL) {
         sim->messages = fopencookie(sim, "w", (cookie_io_functions_t){.write = pass_message});

@@ -112,12 +112,16 @@ int coir__sim_getaddrinfo(const char *host, const char *port, const struct addri
     static const struct {
         int rc, error;
     } failures[] = {{EAI_AGAIN, 0}, {EAI_FAIL, 0}, {EAI_SYSTEM, EIO}, {EAI_SYSTEM, EMFILE}};
+    static const int errors[] = {EAGAIN, ENOTRECOVERABLE, EIO, EMFILE, 0}; /* that they stand for */
     if (coir__sim == NULL)
         return getaddrinfo(host, port, hints, out);
     coir__sim_pause(coir__sim_draw_time(ANSWER_TIME));
     *out = NULL;
-    if (coir__sim_failure(COIR_SIM_NO_ANSWER, EIO) < 0) {
-        const uint32_t chosen = coir__sim_draw(4);
+    const int planned = coir__sim_planned(COIR_SIM_NO_ANSWER, errors);
+    if (planned < 0 || coir__sim_fault(COIR_SIM_NO_ANSWER)) {
+        uint32_t chosen = planned < 0 ? 0 : coir__sim_draw(4);
+        while (planned < 0 && errors[chosen] != -planned)
+            chosen++;
         errno = failures[chosen].error;
         return failures[chosen].rc;
     }

@@ -18,9 +18,7 @@ static struct coir__sim *create(const coir_sim_options *options) {
     list_init(&sim->machines);
     list_init(&sim->cuts);
     list_init(&sim->threads);
-    sim->on_idle = coir__sim_next_hooks.on_idle;
-    sim->on_message = coir__sim_next_hooks.on_message;
-    sim->context = coir__sim_next_hooks.context;
+    sim->hooks = coir__sim_next_hooks;
     coir__sim_next_hooks = (struct coir__sim_hooks){.context = NULL};
     return sim;
 }

@@ -41,6 +41,17 @@ struct coir__sim_event {
 
 struct coir__sim_thread;
 
+/* For the tests of the library itself. */
+struct coir__sim_hooks {
+    void (*on_idle)(void *context, coir_time until); /* nothing is ready: time is about to pass */
+    void (*on_message)(void *context, const char *text, size_t size);
+    /* fail_nth makes a call fail, with the error, which is one of `kinds` that it may give. */
+    void (*on_failure)(void *context, int error, unsigned kinds);
+    void *context;
+    unsigned fail_kind; /* which of them: of those of the n-th call, from 0 */
+    bool fail_alike;    /* for ever: only what fails for the same reason */
+};
+
 struct coir__sim {
     coir_sim_options options;
     coir_sim_report report;
@@ -65,22 +76,14 @@ struct coir__sim {
     unsigned spell; /* order.c: picks left in the present order */
     coir_sim_order order;
 
-    FILE *messages; /* what the library says on stderr goes there; made when it is needed */
-
-    /* For the tests of the library itself. */
-    void (*on_idle)(void *context, coir_time until); /* nothing is ready: time is about to pass */
-    void (*on_message)(void *context, const char *text, size_t size);
-    void *context;
+    FILE *messages;         /* what the library says on stderr goes there; made when it is needed */
+    coir_sim_fault failing; /* what fail_nth has made fail */
+    struct coir__sim_hooks hooks;
 };
 
 /* The world of this thread; NULL outside of a simulation. */
 extern __thread struct coir__sim *coir__sim;
 /* The hooks that the next run on this thread shall have. */
-struct coir__sim_hooks {
-    void (*on_idle)(void *context, coir_time until);
-    void (*on_message)(void *context, const char *text, size_t size);
-    void *context;
-};
 extern __thread struct coir__sim_hooks coir__sim_next_hooks;
 
 /* A number below `count`, at least 1. */
@@ -89,9 +92,13 @@ uint32_t coir__sim_draw(uint32_t count);
 coir_time coir__sim_draw_time(coir_time most);
 /* Whether a fault happens here: by its rate. Counts it. */
 bool coir__sim_fault(coir_sim_fault fault);
-/* Whether a call that can fail does so here, because it is the n-th one or because of the fault:
- * which is then counted. `error`: what to fail with. Returns -error or 0. */
-int coir__sim_failure(coir_sim_fault fault, int error);
+/* The errors that a call may give. Those after which it has to be tried again come last. */
+#define COIR_SIM_ERRORS(...) ((const int[]){__VA_ARGS__, 0})
+/* Whether a call that can fail does so here, because it is the n-th one or because of the fault,
+ * which is then counted: by chance with the first of the errors. Returns -error or 0. */
+int coir__sim_failure(coir_sim_fault fault, const int *errors);
+/* The same without the chance. */
+int coir__sim_planned(coir_sim_fault fault, const int *errors);
 
 /* Something of the run that goes into its digest. */
 void coir__sim_note(uint64_t number);

@@ -130,7 +130,10 @@ int coir__sim_socket(int family, int type, int protocol) {
         return socket(family, type, protocol);
     coir__sim_enter();
     const struct coir__address host = coir__sim_own_host();
-    int rc = coir__sim_own_host_dead() ? -ENETDOWN : coir__sim_failure(COIR_SIM_ENOBUFS, ENOBUFS);
+    int rc = coir__sim_own_host_dead()
+                 ? -ENETDOWN
+                 : coir__sim_failure(COIR_SIM_ENOBUFS,
+                                     COIR_SIM_ERRORS(ENOBUFS, ENOMEM, EACCES, EAFNOSUPPORT));
     if (rc == 0) {
         struct coir__sim_socket *const made =
             coir__sim_socket_create(family, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), &host);
@@ -176,7 +179,8 @@ static int bind_to(struct coir__sim_socket *socket, const struct coir__address *
         return -EINVAL;
     if (to->as.any.sa_family != socket->family)
         return -EAFNOSUPPORT;
-    int rc = coir__sim_failure(COIR_SIM_ENOBUFS, ENOBUFS);
+    int rc = coir__sim_failure(COIR_SIM_ENOBUFS,
+                               COIR_SIM_ERRORS(ENOBUFS, EADDRINUSE, EADDRNOTAVAIL, EACCES));
     if (rc == 0)
         rc = socket->family == AF_UNIX ? bind_unix(&own, socket->type) : bind_port(socket, &own);
     if (rc < 0)
@@ -225,7 +229,7 @@ int coir__sim_listen(int fd, int backlog) {
     if (socket != NULL && socket->type != SOCK_STREAM)
         rc = -EOPNOTSUPP;
     else if (socket != NULL)
-        rc = coir__sim_failure(COIR_SIM_ENOBUFS, EADDRINUSE);
+        rc = coir__sim_failure(COIR_SIM_ENOBUFS, COIR_SIM_ERRORS(EADDRINUSE, ENOBUFS));
     if (rc == 0)
         rc = coir__sim_socket_bind_any(socket);
     if (rc == 0) {
@@ -299,7 +303,7 @@ int coir__sim_setsockopt(int fd, int level, int option, const void *value, sockl
     int rc;
     struct coir__sim_socket *const socket = coir__sim_socket_of(fd, &rc);
     if (socket != NULL)
-        rc = coir__sim_failure(COIR_SIM_ENOBUFS, ENOBUFS);
+        rc = coir__sim_failure(COIR_SIM_ENOBUFS, COIR_SIM_ERRORS(ENOBUFS, ENOPROTOOPT));
     if (rc == 0 && level == IPPROTO_IPV6 && option == IPV6_V6ONLY)
         socket->only_v6 = *(const int *)value != 0;
     return (int)coir__sim_leave("setsockopt", fd, rc);

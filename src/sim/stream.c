@@ -190,9 +190,10 @@ static void arrive_at_listener(struct coir__sim_object *object, uint64_t wait) {
 }
 
 static int connect_remote(struct coir__sim_socket *client) {
-    int rc = coir__sim_failure(COIR_SIM_UNREACHABLE, ENETUNREACH);
-    if (rc == 0)
-        rc = coir__sim_socket_bind_any(client);
+    const int trouble = coir__sim_failure(
+        COIR_SIM_UNREACHABLE,
+        COIR_SIM_ERRORS(ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL, EACCES, EPERM, EINTR));
+    const int rc = trouble == 0 || trouble == -EINTR ? coir__sim_socket_bind_any(client) : trouble;
     if (rc < 0)
         return rc;
     const struct coir__address machine = coir__sim_machine(&client->peer, &client->host);
@@ -201,7 +202,7 @@ static int connect_remote(struct coir__sim_socket *client) {
     client->give_up = coir__sim->now + SYN_GIVE_UP;
     coir__sim_at(coir__sim->now + (delay != COIR_NEVER ? delay : SYN_RETRY), arrive_at_listener,
                  client, (uint64_t)SYN_RETRY);
-    return coir__sim_fault(COIR_SIM_EINTR) ? -EINTR : -EINPROGRESS;
+    return trouble == -EINTR || coir__sim_fault(COIR_SIM_EINTR) ? -EINTR : -EINPROGRESS;
 }
 
 static int connect_local(struct coir__sim_socket *client) {
@@ -210,7 +211,8 @@ static int connect_local(struct coir__sim_socket *client) {
         coir__sim_socket_at(&client->peer, SOCK_STREAM, &client->host);
     if (listener == NULL && path[0] != '\0' && !coir__sim_path_is_socket(path))
         return -ENOENT;
-    const int rc = coir__sim_failure(COIR_SIM_REFUSED, ECONNREFUSED);
+    const int rc =
+        coir__sim_failure(COIR_SIM_REFUSED, COIR_SIM_ERRORS(ECONNREFUSED, EACCES, EAGAIN));
     if (rc < 0)
         return rc;
     if (listener == NULL || listener->state != COIR_SIM_LISTENING)
@@ -258,12 +260,14 @@ static int accept_one(struct coir__sim_socket *listener) {
         return -EINTR;
     if (listener->state != COIR_SIM_LISTENING)
         return -EINVAL;
-    const int rc = coir__sim_failure(COIR_SIM_ENOBUFS, ENOBUFS);
-    if (rc < 0)
+    const int rc =
+        coir__sim_failure(COIR_SIM_ENOBUFS, COIR_SIM_ERRORS(ENOBUFS, ENOMEM, ECONNABORTED, EPROTO,
+                                                            EPERM, EHOSTUNREACH, EINTR, EAGAIN));
+    if (rc < 0 && rc != -EAGAIN)
         return rc;
     if (list_empty(&listener->backlog))
         return -EAGAIN;
-    if (coir__sim_fault(COIR_SIM_EAGAIN)) {
+    if (rc == -EAGAIN || coir__sim_fault(COIR_SIM_EAGAIN)) {
         coir__sim_notify_later(&listener->file, EPOLLIN);
         return -EAGAIN;
     }

@@ -193,7 +193,7 @@ int coir__sim_pthread_create(pthread_t *out, const pthread_attr_t *attributes, v
     struct coir__sim *const sim = coir__sim;
     if (sim == NULL)
         return pthread_create(out, attributes, fn, arg);
-    if (coir__sim_failure(COIR_SIM_NO_THREAD, EAGAIN) < 0)
+    if (coir__sim_failure(COIR_SIM_NO_THREAD, COIR_SIM_ERRORS(EAGAIN)) < 0)
         return EAGAIN;
     struct coir__sim_thread *const thread = coir__sim_allocate(sizeof *thread);
     /* One reference is the list's, the other belongs to whoever joins or detaches it. */

@@ -1,4 +1,5 @@
 /* The world: choices, faults, events, time; what all other parts of the simulation rest on. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,19 +39,41 @@ bool coir__sim_fault(coir_sim_fault fault) {
     return true;
 }
 
-int coir__sim_failure(coir_sim_fault fault, int error) {
+/* Counts one more call that can fail. */
+static bool has_its_turn(struct coir__sim *sim, coir_sim_fault fault) {
+    const uint64_t call = ++sim->report.calls, nth = sim->options.fail_nth;
+    if (nth == 0 || call < nth)
+        return false;
+    if (call == nth)
+        sim->failing = fault;
+    return call == nth ||
+           (sim->options.fail_for_ever && (!sim->hooks.fail_alike || fault == sim->failing));
+}
+
+/* With for_ever those after the n-th call give the first of their errors, which lasts; but nothing
+ * is interrupted for ever. */
+int coir__sim_planned(coir_sim_fault fault, const int *errors) {
     struct coir__sim *const sim = coir__sim;
-    const uint64_t call = ++sim->report.calls;
-    const uint64_t nth = sim->options.fail_nth;
-    if (nth != 0 && (call == nth || (call > nth && sim->options.fail_for_ever))) {
-        sim->report.failed++;
-        coir__sim_trace("call %llu shall fail: %s", (unsigned long long)call, coir_strerror(error));
-        return -error;
-    }
-    if (!coir__sim_fault(fault))
+    unsigned kinds = 0;
+    if (!has_its_turn(sim, fault) || (sim->report.failed > 0 && errors[0] == EINTR))
         return 0;
-    coir__sim_trace("fault: %s", coir_sim_fault_name(fault));
+    while (errors[kinds] != 0)
+        kinds++;
+    const int error = errors[sim->report.failed == 0 ? sim->hooks.fail_kind % kinds : 0];
+    sim->report.failed++;
+    coir__sim_trace("call %llu shall fail: %s", (unsigned long long)sim->report.calls,
+                    coir_strerror(error));
+    if (sim->hooks.on_failure != NULL)
+        sim->hooks.on_failure(sim->hooks.context, error, kinds);
     return -error;
+}
+
+int coir__sim_failure(coir_sim_fault fault, const int *errors) {
+    const int rc = coir__sim_planned(fault, errors);
+    if (rc < 0 || !coir__sim_fault(fault))
+        return rc;
+    coir__sim_trace("fault: %s", coir_sim_fault_name(fault));
+    return -errors[0];
 }
 
 /* FNV-1a, a word at a time. */
