@@ -119,9 +119,12 @@ shared   = libcoir$(if $(DARWIN),$(1).dylib,.so$(1))
 
 SOURCES  := $(filter-out src/poll/% src/sim/%,$(wildcard src/*/*.c)) src/poll/$(POLLER).c \
             $(wildcard arch/$(ARCH)/*.S)
+# ThreadSanitizer does not know the simulated threads.
+SIMULATIONS := $(if $(LINUX),$(if $(findstring thread,$(SAN)),,$(BUILD)/tests/nth))
 UNWIND   := $(shell grep -l '^\#include <libunwind.h>' tests/*/*.c)
 TESTS    := $(filter-out tests/fatal/% tests/plain/% tests/sanitizers/% tests/sim/% \
                          tests/subjects/% $(if $(LINUX),,tests/debug/ps.c) \
+                         $(if $(SIMULATIONS),,tests/simulation.c) \
                          $(if $(WITHOUT_UNWIND),$(UNWIND)), \
                 $(wildcard tests/*.c tests/*/*.c)) \
             $(if $(filter plain,$(RUNNER)),tests/plain/plain.c)
@@ -212,8 +215,10 @@ $(SIM): $(call simulated,$(filter %.c,$(SIM_SOURCES))) \
 	rm -f $@
 	$(AR) rcs $@ $(filter %.o,$^)
 
-# One program with all of tests/sim.
+# One program with all of tests/sim, and one with all of each folder there.
 $(BUILD)/tests/sim: $(call objects,$(wildcard tests/sim/*.c)) $(SIM) $(BUILD)/test-sources
+$(BUILD)/tests/nth: $(call objects,$(wildcard tests/sim/nth/*.c)) $(SIM) $(BUILD)/test-sources
+$(BUILD)/tests/sim $(BUILD)/tests/nth:
 	echo "  ld    $@"
 	mkdir -p $(@D)
 	$(LINK)
@@ -323,7 +328,7 @@ $(CHECK): $(TEST_OBJECTS) $(STATIC) $(BUILD)/test-sources
 	mkdir -p $(@D)
 	$(LINK)
 
-tests: all $(EXAMPLES) $(PATTERNS) $(FATAL) $(SUBJECTS) $(SHARING) $(SIMULATED) $(CHECK)
+tests: all $(EXAMPLES) $(PATTERNS) $(FATAL) $(SUBJECTS) $(SHARING) $(SIMULATED) $(SIMULATIONS) $(CHECK)
 
 check: tests
 	$(if $(filter plain,$(RUNNER)),echo "  RUNNER=plain: not by Criterion but by tests/plain")
@@ -407,7 +412,7 @@ uninstall:
 
 $(BUILD)/flags: WORDS = $(CC) $(TARGET) $(MACHINE) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
 $(BUILD)/sources: WORDS = $(SOURCES) $(NAMED) $(SIM_PARTS)
-$(BUILD)/test-sources: WORDS = $(TESTS) $(wildcard tests/sim/*.c)
+$(BUILD)/test-sources: WORDS = $(TESTS) $(wildcard tests/sim/*.c tests/sim/*/*.c)
 $(BUILD)/flags $(BUILD)/sources $(BUILD)/test-sources: FORCE
 	mkdir -p $(@D)
 	printf '%s\n' '$(WORDS)' | cmp -s - $@ || printf '%s\n' '$(WORDS)' >$@
