@@ -40,6 +40,7 @@
 #define WINDOWS 5       /* for each server, after one that does not count */
 #define SILENCE_MS 3000 /* a server that is silent for so long has failed */
 #define SERVERS_MAX 16
+#define DESCRIPTORS_SPARE 64 /* for what is no connection */
 
 #define LATENCY_BITS 5 /* of precision: classes are at most 1/32 wide */
 #define LATENCIES ((64 - LATENCY_BITS + 1) << LATENCY_BITS)
@@ -230,11 +231,20 @@ static void open_connections(int epoll_fd, struct server *server) {
     }
 }
 
-static void allow_descriptors(void) {
+/* For this program and the servers, which inherit it. */
+static void allow_descriptors(size_t needed) {
     struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
+    const struct rlimit more = {.rlim_cur = needed, .rlim_max = needed};
+    if (limit.rlim_max < needed && setrlimit(RLIMIT_NOFILE, &more) == 0)
+        return; /* root may */
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max >= needed)
+        return;
+    fprintf(stderr, "needs %zu descriptors, and no more than %zu are allowed (ulimit -n)\n", needed,
+            (size_t)limit.rlim_max);
+    exit(BENCH_CANNOT);
 }
 
 /* ---- The run ---- */
@@ -295,7 +305,7 @@ int main(int argc, char **argv) {
     if (epoll_fd < 0)
         bench_die("epoll_create1", errno);
 
-    allow_descriptors();
+    allow_descriptors((size_t)(argc - first) * connection_count + DESCRIPTORS_SPARE);
     atexit(stop_servers);
     for (int i = first; i < argc; ++i)
         start_server(&servers[server_count++], argv[i]);

@@ -99,6 +99,11 @@ def table(rows):
 
 # ---- What it comes to ----
 
+def is_detail(row):
+    """Which system calls they are: in the table only."""
+    return row["unit"] == "per request" and not row["case"].endswith("system calls")
+
+
 def by_case(rows):
     """{(measure, case, unit): {subject: row}}, in the order of the run."""
     cases = {}
@@ -112,7 +117,7 @@ def standing(rows):
     lines = ["", f"{'COIR':<34} {'median':>10} {'/ floor':>9}   best of the others, / coir"]
     for (measure, case, unit), subjects in by_case(rows).items():
         coir = subjects.get(BASE)
-        if coir is None or measure == "growth" or not coir["median"]:
+        if coir is None or measure == "growth" or not coir["median"] or is_detail(coir):
             continue
         floor = next((subjects[name] for name in FLOORS if name in subjects), None)
         others = [row for name, row in subjects.items() if name != BASE and name not in BY_HAND]
@@ -309,7 +314,8 @@ def growth_curves(unit, rows):
 def scripts(rows):
     groups = {}
     for row in rows:
-        groups.setdefault((row["measure"], row["unit"]), []).append(row)
+        if not is_detail(row):
+            groups.setdefault((row["measure"], row["unit"]), []).append(row)
     for (measure, unit), of_group in groups.items():
         if measure in CURVES and len({row["case"] for row in of_group}) > 2:
             yield from (yield_curves if measure == "yield" else growth_curves)(unit, of_group)

@@ -264,22 +264,40 @@ attempt() {
     began=$(now)
     record "$@"
     status=$?
-    [ $status -ne 0 ] || [ $(($(now) - began)) -gt $slow ] || return
+    [ $status -ne 0 ] || [ "$2" != all ] && [ $(($(now) - began)) -gt $slow ] || return
     given_up="$given_up|$2 $case|"
     if [ $status -eq 77 ]; then
-        note "not measured: $1-$2 $case: $(tail -n 1 "$errors")"
+        note "not measured: $1-$2: $case: $(tail -n 1 "$errors")"
     elif [ $status -ne 0 ]; then
         note "$1-$2 $case FAILED (status $status): $(tail -n 1 "$errors")"
         failed=1
     fi
 }
 
+# Cases that cannot be measured for the same reason, in one line.
+grouped_notes() {
+    awk -F ': ' '
+        $1 != "not measured" || NF < 4 { print; next }
+        {
+            reason = $0
+            sub(/^([^:]*: ){3}/, "", reason)
+            key = $2 SUBSEP reason
+            if (!(key in cases))
+                keys[++count] = key
+            cases[key] = cases[key] " " $3
+        }
+        END {
+            for (i = 1; i <= count; ++i) {
+                split(keys[i], part, SUBSEP)
+                print "not measured: " part[1] ":" cases[keys[i]] ": " part[2]
+            }
+        }' "$notes"
+}
+
 run_case() {
     if [ "$measure" = echo ]; then
         # shellcheck disable=SC2086 # several servers
-        record echo all "$dir/load" "$case" $programs && return
-        note "echo with $case connections FAILED: $(tail -n 1 "$errors")"
-        failed=1
+        attempt echo all "$dir/load" "$case" $programs
         return
     fi
     for program in $programs; do
@@ -336,6 +354,8 @@ while read -r measure seconds cases; do
     # shellcheck disable=SC2086 # several cases
     wanted "$measure" && run_measure "$measure" "$seconds" $cases </dev/null
 done <"$dir/plan"
+grouped_notes >"$notes.grouped"
+mv "$notes.grouped" "$notes"
 python3 -B "$here/report.py" "$dir" || failed=1
 echo
 cat "$notes"
