@@ -2,6 +2,7 @@
  * runs it under callgrind with two numbers of times; the difference is what one takes.
  *
  *   switch   one bare switch there and back          yield     one yield of each of two tasks
+ *   crowd    a yield of one of 4,000 tasks
  *   spawn    a scope, one task in it, its close      spawn-100 the same with a hundred, per task
  *   handle   a task with a handle, spawned, joined   scope     a scope opened and closed
  *   deadline the same with a deadline                mutex     locked and unlocked
@@ -49,6 +50,17 @@ static int yield_often(void *arg) {
 static int count_yield(void) {
     COIR_SCOPE(scope);
     COIR_TRY(coir_spawn(&scope, yield_often, NULL));
+    COIR_TRY(yield_often(NULL));
+    return coir_scope_close(&scope, 0);
+}
+
+#define CROWD 4000 /* `times` is a multiple */
+
+static int count_crowd(void) {
+    times /= CROWD;
+    COIR_SCOPE(scope);
+    for (uint64_t i = 1; i < CROWD; ++i)
+        COIR_TRY(coir_spawn(&scope, yield_often, NULL));
     COIR_TRY(yield_often(NULL));
     return coir_scope_close(&scope, 0);
 }
@@ -173,10 +185,10 @@ static const struct {
     const char *name;
     int (*count)(void);
 } all[] = {
-    {"switch", count_switch},       {"yield", count_yield},   {"spawn", count_spawn},
-    {"spawn-100", count_spawn_100}, {"handle", count_handle}, {"scope", count_scope},
-    {"deadline", count_deadline},   {"mutex", count_mutex},   {"channel", count_channel},
-    {"echo", count_echo},
+    {"switch", count_switch},   {"yield", count_yield},         {"crowd", count_crowd},
+    {"spawn", count_spawn},     {"spawn-100", count_spawn_100}, {"handle", count_handle},
+    {"scope", count_scope},     {"deadline", count_deadline},   {"mutex", count_mutex},
+    {"channel", count_channel}, {"echo", count_echo},
 };
 
 static int app(void *arg) {

@@ -1,7 +1,10 @@
 /* What the documents show must be so: the lines of code of docs/from-asyncio.md compile, with the
- * compiler that `make` was given; the programs in docs/debugging.md say what is shown there. */
+ * compiler that `make` was given; the programs in docs/debugging.md say what is shown there; the
+ * switch is the one that docs/performance.md explains. */
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "support.h"
 
@@ -77,4 +80,32 @@ Test(documents, debugging) {
         at = end + 1;
     }
     check_int(commands, 5);
+}
+
+/* ---- docs/performance.md ---- */
+
+/* The listing of the switch: the instructions of this program's own, in that order, and no others.
+ */
+Test(documents, performance) {
+#ifndef __x86_64__
+    skip_test("the listing is that of x86_64");
+#endif
+    char exe[PATH_MAX];
+    const ssize_t size = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    check(size > 0);
+    exe[size] = '\0';
+    const program_result *const result = run_program((const char *const[]){
+        "/bin/sh", "-c",
+        "command -v objdump >/dev/null || exit 77;"
+        "awk '/^endbr64$/, /^```$/' '" COIR_SOURCE_DIR "/docs/performance.md' |"
+        "    grep -v '```' | tr -s ' ' >&2;"
+        "objdump -d --no-show-raw-insn --disassemble=coir_context_switch \"$0\" |"
+        "    awk '/<coir_context_switch>:/, /jmp/' |"
+        "    sed '1d; s/^[^:]*:[[:space:]]*//; s/[[:space:]]*$//' | tr -s ' '",
+        exe, NULL});
+    if (result->status == 77 << 8)
+        skip_test("needs objdump");
+    check_int(result->status, 0);
+    check(strlen(result->err) > 0);
+    check_str(result->out, result->err);
 }
