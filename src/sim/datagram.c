@@ -41,13 +41,19 @@ static void closed(struct coir__sim_file *file) {
     socket->state = COIR_SIM_BROKEN;
 }
 
+/* Whether a name that nobody has exists: an abstract one always does. */
+static bool is_name(const struct coir__address *to) {
+    const char *const path = to->as.local.sun_path;
+    return path[0] == '\0' || coir__sim_path_is_socket(path);
+}
+
 int coir__sim_datagram_connect(struct coir__sim_socket *socket, const struct coir__address *to) {
     if (to->as.any.sa_family == AF_UNIX) {
-        const char *const path = to->as.local.sun_path;
+
         if (coir__sim_socket_at(to, SOCK_STREAM, &socket->host) != NULL)
             return -EPROTOTYPE;
         if (coir__sim_socket_at(to, SOCK_DGRAM, &socket->host) == NULL)
-            return coir__sim_path_is_socket(path) ? -ECONNREFUSED : -ENOENT;
+            return is_name(to) ? -ECONNREFUSED : -ENOENT;
     }
     socket->peer = *to;
     return 0;
@@ -92,14 +98,20 @@ static void send_off(const struct coir__sim_socket *from, struct coir__sim_socke
     coir__sim_drop(it);
 }
 
+/* As Linux counts them; fewer where little room is asked for. */
+static size_t unix_queue(void) {
+    const size_t room = coir__sim->options.socket_room_bytes;
+    return room != 0 && room < UNIX_QUEUE * 64 ? 1 + room / 64 : UNIX_QUEUE;
+}
+
 static ssize_t send_unix(struct coir__sim_socket *from, const struct coir__address *to,
                          const struct iovec *parts, size_t size) {
     if (to->as.any.sa_family != AF_UNIX)
         return -EINVAL;
     struct coir__sim_socket *const receiver = coir__sim_socket_at(to, SOCK_DGRAM, &from->host);
     if (receiver == NULL)
-        return coir__sim_path_is_socket(to->as.local.sun_path) ? -ECONNREFUSED : -ENOENT;
-    if (receiver->queued >= UNIX_QUEUE)
+        return is_name(to) ? -ECONNREFUSED : -ENOENT;
+    if (receiver->queued >= unix_queue())
         return -EAGAIN;
     struct datagram *const it = make(from, receiver, parts, size);
     arrive(&it->object, 0);

@@ -187,6 +187,13 @@ static size_t share(const struct coir__sim_file *file, bool writing, size_t size
     return size;
 }
 
+/* TCP gives all that there is: less means that the rest has yet to come, and that will be told. */
+static bool is_remote(struct coir__sim_file *file) {
+    const struct coir__sim_flow *const flow =
+        file->kind->flow != NULL ? file->kind->flow(file, false) : NULL;
+    return flow != NULL && flow->remote;
+}
+
 static ssize_t input(int fd, const struct iovec *parts, int count,
                      struct coir__sim_message *message) {
     coir__sim_enter();
@@ -200,8 +207,11 @@ static ssize_t input(int fd, const struct iovec *parts, int count,
     const int rc = mishap(file, false);
     if (rc < 0)
         return rc;
-    const size_t most = share(file, false, coir__sim_parts_size(parts, count));
-    return file->kind->input(file, parts, count, most, message);
+    const size_t asked = coir__sim_parts_size(parts, count), most = share(file, false, asked);
+    const ssize_t moved = file->kind->input(file, parts, count, most, message);
+    if (moved > 0 && most < asked && is_remote(file))
+        coir__sim_notify_later(file, EPOLLIN);
+    return moved;
 }
 
 static ssize_t output(int fd, const struct iovec *parts, int count,

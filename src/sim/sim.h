@@ -246,6 +246,8 @@ int coir__sim_pipe_create(int fds[2]);
 void coir__sim_pause(coir_time duration);
 /* Lets threads that are left run to their end; how many are left all the same. */
 size_t coir__sim_threads_fini(void);
+/* How many threads do not wait for another to wake them. */
+size_t coir__sim_threads_busy(void);
 /* How the runtime shall pick (order.c). */
 struct coir__chooser coir__sim_chooser(struct coir__sim *sim);
 

@@ -165,6 +165,14 @@ static uint32_t count_waiting(const void *object) {
     return count;
 }
 
+static uint32_t count_all_waiting(void) {
+    uint32_t count = 0;
+    struct coir__link *const threads = &coir__sim->threads;
+    for (struct coir__link *link = threads->next; link != threads; link = link->next)
+        count += list_entry(link, struct coir__sim_thread, link)->waits_for != NULL;
+    return count;
+}
+
 /* Lets the next event happen, for the runtime's own thread, which waits for `what`. */
 static void wait_outside(const char *what) {
     if (!coir__sim_step(COIR_NEVER))
@@ -233,6 +241,10 @@ size_t coir__sim_threads_fini(void) {
     while (!list_empty(&coir__sim->threads) && coir__sim_step(COIR_NEVER))
         ;
     return coir__sim->report.threads_left;
+}
+
+size_t coir__sim_threads_busy(void) {
+    return (size_t)coir__sim->report.threads_left - count_all_waiting();
 }
 
 /* ---- Mutexes ---- */
