@@ -84,5 +84,9 @@ void check_idle_descriptor(const struct task *task, const struct call *call);
 /* Whether it is ready in one of the directions (COIR_POLL_READ and so on), and no event says so or
  * will. */
 bool descriptor_is_forgotten(int fd, unsigned directions);
+/* How much has gone through it in both directions: as long as that stays, so does readiness. */
+uint64_t descriptor_moved(int fd);
+/* Whether it is ready for each of the events (COIR_READABLE and so on), as far as can be told. */
+bool descriptor_is_ready(int fd, int events);
 
 #endif

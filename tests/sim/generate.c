@@ -273,6 +273,8 @@ static const struct {
               {OP_HOST, OP_SERVE},
               {OP_LISTEN, OP_CONNECT},
               {OP_BIND, OP_RECEIVE_FROM},
+              {OP_SEND_TO, OP_RECEIVE_FROM},
+              {OP_NEXT, OP_NEXT},
               {OP_RESOLVE, OP_OFFLOAD},
               {OP_FILE_READ, OP_OFFLOAD}};
 enum { THEMES = sizeof themes / sizeof themes[0] };
@@ -305,6 +307,8 @@ static void choose_operations(struct maker *maker) {
     for (size_t i = 0; i < sizeof upsetting / sizeof upsetting[0]; i++)
         if (one_in(maker, 3))
             enable(maker, upsetting[i], base);
+    if (may_enable(OP_CLOSE) && one_in(maker, 6))
+        enable(maker, OP_CLOSE, base);
     enable(maker, OP_SPAWN, 2 * base);
     enable(maker, OP_REPEAT, base);
     enable(maker, OP_SCOPE, base);
@@ -358,6 +362,41 @@ static void choose_objects(struct source *source) {
     program.parties = 1 + source_pick(source, 4);
 }
 
+/* A task that does the same thing again and again. */
+static struct node *make_loop(struct maker *maker, enum op op, long a, long b) {
+    struct node *const child = make(maker, OP_SPAWN);
+    child->b = source_pick(maker->source, 32) | 1;
+    child->body = make(maker, OP_REPEAT);
+    child->body->a = 2 + source_pick(maker->source, 5);
+    child->body->body = make(maker, op);
+    child->body->body->a = a;
+    child->body->body->b = b;
+    if (one_in(maker, 2))
+        child->body->body->next = make_list(maker, BODY_DEPTH_MAX, 2);
+    return child;
+}
+
+/* Some that give, others that take what they gave, and whatever upsets that. */
+static struct node *make_traffic(struct maker *maker) {
+    static const enum op pairs[][2] = {
+        {OP_WRITE, OP_READ},     {OP_WRITEV, OP_READV},         {OP_WRITE_ALL, OP_READ_EXACT},
+        {OP_WRITE_ALL, OP_READ}, {OP_SEND_TO, OP_RECEIVE_FROM}, {OP_SEND_TO, OP_RECEIVE_FROM},
+        {OP_CONNECT, OP_ACCEPT}, {OP_FILE_WRITE, OP_FILE_READ}};
+    struct source *const source = maker->source;
+    const enum op *const pair = pairs[source_pick(source, 8)];
+    struct node *const scope = make(maker, OP_SCOPE);
+    scope->a = source_pick(source, 3);
+    struct node **tail = &scope->body;
+    for (unsigned count = 1 + source_pick(source, 3); count > 0 && maker->budget > 16; count--) {
+        const long a = source_pick(source, 12), b = source_pick(source, 4);
+        *tail = make_loop(maker, pair[0], a, b);
+        (*tail)->next = make_loop(maker, pair[1], a + source_pick(source, 4), b);
+        tail = &(*tail)->next->next;
+    }
+    *tail = make_list(maker, 1, 4);
+    return scope;
+}
+
 /* Some tasks side by side, in a scope that does not end with the first of them. */
 static struct node *make_crowd(struct maker *maker) {
     struct node *const scope = make(maker, OP_SCOPE);
@@ -366,7 +405,7 @@ static struct node *make_crowd(struct maker *maker) {
     for (unsigned count = 2 + source_pick(maker->source, 6); count > 0 && maker->budget > 4;
          count--) {
         struct node *const child = make(maker, OP_SPAWN);
-        child->b = source_pick(maker->source, 32) | 1;
+        child->b = source_pick(maker->source, 32) | (one_in(maker, 4) ? 0 : 1);
         child->body = make_list(maker, 1, 6);
         *tail = child;
         tail = &child->next;
@@ -388,7 +427,10 @@ struct program *program_generate(struct source *source, uint64_t sim_seed) {
     maker.severity = 3 + source_pick(source, 30);
     struct node **tail = &program.main;
     do {
-        *tail = one_in(&maker, 4) ? make_operation(&maker, 0) : make_crowd(&maker);
+        if (program.descriptors && one_in(&maker, 4))
+            *tail = make_traffic(&maker);
+        else
+            *tail = one_in(&maker, 4) ? make_operation(&maker, 0) : make_crowd(&maker);
         tail = &(*tail)->next;
     } while (maker.budget > 8);
     return &program;

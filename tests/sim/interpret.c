@@ -357,6 +357,8 @@ struct mapping {
 static int run_index(size_t index, void *context) {
     struct mapping *const map = context;
     must(index == map->begun, "map: order", "index %zu was begun as number %zu", index, map->begun);
+    must(!task_is_reached(map->task), "map: begun", "index %zu was begun in a cancelled scope",
+         index);
     map->begun++;
     must(++map->running <= map->limit, "map: limit", "%zu are under way, %zu may be", map->running,
          map->limit);

@@ -424,6 +424,16 @@ void task_begun(struct task *task) {
          "a task has come into another scope than the one it was spawned into");
 }
 
+bool task_is_parked(const struct task *task) {
+    return !task->ended && task->machine != NULL && task->machine->wait != NULL;
+}
+
+static void note_parked(void) {
+    for (unsigned i = 0; i < world.task_count; i++)
+        if (world.tasks[i].call != NULL && task_is_parked(&world.tasks[i]))
+            world.tasks[i].call->parked = true;
+}
+
 /* A start takes the end of a child that is not ready for its own affair. */
 static bool ends_unstarted(struct task *task) {
     if (!task->starting)
@@ -436,6 +446,7 @@ void task_ended(struct task *task, int rc) {
     struct scope *const home = task->home;
     must(task->innermost == NULL, "interpreter", "a task ends within a scope");
     must(home->open, "law 6: outlived", "a task has outlived its scope");
+    note_parked(); /* who waits for this end does so until now */
     task->rc = rc;
     if (!ends_unstarted(task)) {
         if (rc == -ECANCELED) {
@@ -467,16 +478,6 @@ void task_ended(struct task *task, int rc) {
 }
 
 /* ---- Calls ---- */
-
-bool task_is_parked(const struct task *task) {
-    return !task->ended && task->machine != NULL && task->machine->wait != NULL;
-}
-
-static void note_parked(void) {
-    for (unsigned i = 0; i < world.task_count; i++)
-        if (world.tasks[i].call != NULL && task_is_parked(&world.tasks[i]))
-            world.tasks[i].call->parked = true;
-}
 
 void call_begin(struct task *task, struct call *call, enum op op, const void *object,
                 unsigned line) {

@@ -224,7 +224,7 @@ static bool may_wait_in_select(const struct call *call) {
     return true;
 }
 
-static bool may_wait_for_tasks(const struct call *call) {
+bool may_wait_for_tasks(const struct call *call) {
     const struct task *const *const tasks = call->object;
     long ended = 0, failed = 0;
     for (long i = 0; i < call->number; i++) {
@@ -312,7 +312,9 @@ static bool may_wait(const struct task *task, const struct call *call) {
         return may_wait_in_select(call);
     case OP_OFFLOAD:
         return ((const struct coir__job *)(const void *)task->machine->wait)->running ||
-               !task_is_reached(task);
+               (!task_is_reached(task) && coir__sim_threads_busy() > 0);
+    case OP_NEXT:
+        return scope_awaits_ends(object);
     case OP_CHANNEL_JOIN:
         return may_wait_to_join(object);
     default:

@@ -110,6 +110,10 @@ void objects_end(void);
 /* A task ends: what it holds dies with it. */
 void objects_task_ended(const struct task *task);
 
+/* Whether the tasks that the call waits for are too few for it to end. */
+bool may_wait_for_tasks(const struct call *call);
+/* Whether a task with a handle lives in the scope. */
+bool scope_awaits_ends(const struct scope *scope);
 /* How many items have been sent and not received; and which is the first of them, or NULL. */
 size_t channel_items(const struct channel_shadow *channel);
 

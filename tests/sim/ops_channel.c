@@ -247,6 +247,7 @@ struct choice {
     struct task *others[CASES_MAX];
     unsigned serials[CASES_MAX]; /* of slots */
     struct slot *slots[CASES_MAX];
+    uint64_t moved[CASES_MAX]; /* through the descriptors of cases, before */
     size_t count;
 };
 
@@ -257,6 +258,7 @@ static bool prepare_fd_case(struct choice *choice, const struct node *node) {
         return false;
     choice->slots[i] = slot;
     choice->serials[i] = slot->serial;
+    choice->moved[i] = descriptor_moved(slot->fd);
     choice->cases[i] = coir_case_fd(slot->fd, 1 + (int)(node->a % 3));
     return true;
 }
@@ -291,6 +293,9 @@ static void check_task_case(const struct task *task, const struct task *other,
 static void check_fd_case(const struct task *task, const struct choice *choice, size_t i) {
     const coir_case *const it = &choice->cases[i];
     const bool closed = !choice->slots[i]->open || choice->slots[i]->serial != choice->serials[i];
+    must(it->rc != 0 || closed || descriptor_moved(choice->slots[i]->fd) != choice->moved[i] ||
+             descriptor_is_ready(choice->slots[i]->fd, it->result),
+         "select: ready", "a descriptor is said to be ready for %d, and is not", it->result);
     must(it->rc == -EBUSY || (it->rc == -EBADF && closed) || fault_explains(task, it->rc) ||
              (it->rc == 0 && it->result != 0 && (it->result & ~it->events) == 0),
          "select: descriptor", "a case of a descriptor came to %d, %d", it->rc, it->result);

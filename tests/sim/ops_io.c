@@ -93,19 +93,34 @@ static void listen_at(const char *address) {
         (void)snprintf(slot->address, sizeof slot->address, "%s", address);
 }
 
+static void bind_at(const char *address) {
+    const int fd = coir__sim_draw(2) == 0 ? coir_bind_datagram(address) : -1;
+    struct slot *const slot = fd >= 0 ? slot_new(SLOT_DATAGRAM, fd) : NULL;
+    if (slot != NULL)
+        (void)snprintf(slot->address, sizeof slot->address, "%s", address);
+}
+
 static int accept_one(void *listener) {
     return coir_accept(((const struct slot *)listener)->fd);
 }
 
+/* The client's end of a connection, which may be on another machine. */
+static int connect_one(void *other_machine) {
+    if (other_machine != NULL && coir_sim_host("10.0.0.2") < 0)
+        return 0;
+    const int fd = coir_connect(other_machine != NULL ? "10.0.0.1:1000" : "127.0.0.1:1000");
+    if (fd >= 0)
+        (void)slot_new(SLOT_STREAM, fd);
+    return 0;
+}
+
 /* Two ends of a TCP connection. */
-static void connect_pair(void) {
-    const struct slot *const listener = nth_slot(SLOT_LISTENER, 0);
-    const int client = listener != NULL ? coir_connect("127.0.0.1:1000") : -1;
-    if (client < 0)
+static void connect_pair(bool across) {
+    struct slot *const listener = nth_slot(SLOT_LISTENER, 0);
+    coir_call client = COIR_CALL(connect_one, across ? listener : NULL);
+    if (listener == NULL || coir_gather(&client, 1, COIR_FAIL_FAST) < 0)
         return;
-    const struct slot *const slot = slot_new(SLOT_STREAM, client);
-    const int server =
-        slot != NULL ? coir_timeout(COIR_SEC(1), accept_one, (void *)(uintptr_t)listener) : -1;
+    const int server = coir_timeout(COIR_SEC(1), accept_one, listener);
     if (server >= 0)
         (void)slot_new(SLOT_STREAM, server);
 }
@@ -118,18 +133,23 @@ void descriptors_begin(const struct program *program) {
     (void)coir_sim_name("many.test", "127.0.0.1");
     if (!program->descriptors)
         return;
-    listen_at("127.0.0.1:1000");
+    const bool across = coir__sim_draw(3) == 0 && coir_sim_host("10.0.0.1") == 0;
+    listen_at(across ? "10.0.0.1:1000" : "127.0.0.1:1000");
     listen_at("unix:/socket");
     for (unsigned i = 0; i < 2; i++) {
         if (coir__sim_draw(2) == 0)
             make_pair();
         else
-            connect_pair();
+            connect_pair(across);
     }
     make_pipe();
-    const int fd = coir_sim_file("/file");
-    if (fd >= 0)
-        adopt(SLOT_FILE, fd);
+    bind_at("unix:@datagrams");
+    bind_at("127.0.0.1:5000");
+    for (unsigned i = 0; i < 2; i++) {
+        const int fd = coir_sim_file("/file");
+        if (fd >= 0)
+            adopt(SLOT_FILE, fd);
+    }
 }
 
 void descriptors_end(void) {
@@ -429,6 +449,27 @@ bool descriptor_is_forgotten(int fd, unsigned directions) {
     const unsigned ready = file->kind->ready(file);
     return ((directions & COIR_POLL_READ) && (ready & (EPOLLIN | EPOLLHUP | EPOLLERR))) ||
            ((directions & COIR_POLL_WRITE) && (ready & (EPOLLOUT | EPOLLHUP | EPOLLERR)));
+}
+
+static struct coir__sim_flow *flow_of(struct coir__sim_file *file, bool writing) {
+    return file->kind->flow != NULL ? file->kind->flow(file, writing) : NULL;
+}
+
+uint64_t descriptor_moved(int fd) {
+    struct coir__sim_file *const file = coir__sim_file_of(fd);
+    const struct coir__sim_flow *const in = file != NULL ? flow_of(file, false) : NULL;
+    const struct coir__sim_flow *const out = file != NULL ? flow_of(file, true) : NULL;
+    return (in != NULL ? in->taken : 0) + (out != NULL ? out->sent : 0);
+}
+
+bool descriptor_is_ready(int fd, int events) {
+    struct coir__sim_file *const file = coir__sim_file_of(fd);
+    if (file == NULL || flow_of(file, false) == NULL ||
+        coir__sim->report.occurred[COIR_SIM_SPURIOUS_EVENT] > 0)
+        return true;
+    const unsigned ready = file->kind->ready(file);
+    return (!(events & COIR_READABLE) || (ready & (EPOLLIN | EPOLLHUP | EPOLLERR))) &&
+           (!(events & COIR_WRITABLE) || (ready & (EPOLLOUT | EPOLLHUP | EPOLLERR)));
 }
 
 /* A thread is at work for it, be the descriptor closed or not. */

@@ -87,12 +87,13 @@ static int handle(int fd, void *arg) {
     struct service *const service = arg;
     struct task *const task = task_new(service->node, service->task, service->scope);
     struct slot *const slot = slot_new(SLOT_STREAM, fd);
+    const unsigned serial = slot != NULL ? slot->serial : 0;
     if (task != NULL) {
         task->local = (long)(intptr_t)coir_local_get(&task_local);
         task->body = service->node->body;
         (void)run_task(task);
     }
-    if (slot != NULL && slot->open && slot->fd == fd)
+    if (slot != NULL && slot->open && slot->serial == serial)
         slot_gone(slot); /* coir_serve closes it now */
     return 0;
 }
@@ -243,7 +244,7 @@ static size_t file_size(const struct node *node) {
 }
 
 int do_FILE_WRITE(struct task *task, const struct node *node) {
-    struct slot *const slot = nth_slot(SLOT_FILE, 0);
+    struct slot *const slot = nth_slot(SLOT_FILE, node->a);
     const size_t size = file_size(node), place = (size_t)node->a * 400 % (FILE_MAX - size);
     unsigned char bytes[TRANSFER_MAX];
     struct call call;
@@ -262,7 +263,7 @@ int do_FILE_WRITE(struct task *task, const struct node *node) {
 }
 
 int do_FILE_READ(struct task *task, const struct node *node) {
-    struct slot *const slot = nth_slot(SLOT_FILE, 0);
+    struct slot *const slot = nth_slot(SLOT_FILE, node->a);
     const size_t size = file_size(node), place = (size_t)node->a * 400 % (FILE_MAX - size);
     unsigned char bytes[TRANSFER_MAX], written[TRANSFER_MAX];
     struct call call;

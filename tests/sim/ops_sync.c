@@ -102,6 +102,23 @@ static int hold_rwlock(struct task *task, struct rwlock_shadow *lock, const stru
     return rc;
 }
 
+/* A writer that was cut has kept nobody out for longer than it stood there. */
+static void check_readers_let_in(const struct task *cut, const struct rwlock_shadow *lock) {
+    bool writer = lock->writer != NULL || lock->dead;
+    for (unsigned i = 0; i < world.task_count; i++) {
+        const struct task *const other = &world.tasks[i];
+        const struct call *const call = other->call;
+        if (other != cut && !other->ended && call != NULL && call->object == lock)
+            writer |= call->op == OP_WRITE_LOCK || !task_is_parked(other);
+    }
+    for (unsigned i = 0; i < world.task_count && !writer; i++) {
+        const struct task *const other = &world.tasks[i];
+        must(other == cut || other->call == NULL || other->call->object != lock ||
+                 !task_is_parked(other),
+             "law 4: wakeup lost", "task %u waits to read behind nobody", other->number);
+    }
+}
+
 static int lock_rwlock(struct task *task, const struct node *node, bool writing) {
     struct rwlock_shadow *const lock = &objects.rwlocks[node->a % OBJECTS];
     struct call call;
@@ -114,6 +131,7 @@ static int lock_rwlock(struct task *task, const struct node *node, bool writing)
     } else {
         must(rc == -ECANCELED || (rc == -EDEADLK && mine) || (rc == -EOWNERDEAD && lock->dead),
              "rwlock: result", "a lock came to %d", rc);
+        check_readers_let_in(task, lock);
     }
     return call_end(task, rc) == 0 ? hold_rwlock(task, lock, node) : rc;
 }
@@ -200,11 +218,26 @@ int do_COND_WAIT(struct task *task, const struct node *node) {
     return rc;
 }
 
+static bool sleeps_on(const struct task *task, const struct cond_shadow *cond) {
+    return task_is_parked(task) && task->call != NULL && task->call->op == OP_COND_WAIT &&
+           task->machine->wait->object == &cond->own;
+}
+
+/* When the first of those who sleep there has come. */
+static uint64_t first_to_sleep(const struct cond_shadow *cond) {
+    uint64_t first = UINT64_MAX;
+    for (unsigned i = 0; i < world.task_count; i++)
+        if (sleeps_on(&world.tasks[i], cond) && world.tasks[i].call->entered < first)
+            first = world.tasks[i].call->entered;
+    return first;
+}
+
 int do_COND_SIGNAL(struct task *task, const struct node *node) {
     struct cond_shadow *const cond = &objects.conds[node->a % OBJECTS];
     const int rc = enter_cond(task, cond);
     if (rc < 0)
         return rc;
+    const uint64_t first = first_to_sleep(cond);
     const int woken = node->b == 0
                           ? coir_cond_broadcast(&cond->own, &cond->mutex.own)
                           : coir_cond_signal(&cond->own, &cond->mutex.own, (size_t)node->b);
@@ -213,6 +246,8 @@ int do_COND_SIGNAL(struct task *task, const struct node *node) {
     must((node->b != 0 && woken == node->b) || cond->own.coir__waiters.first == NULL,
          "law 12: signal lost", "a signal to %ld has woken %d, and some still wait", node->b,
          woken);
+    must(woken == 0 || first_to_sleep(cond) > first, "law 5: overtaken",
+         "a signal has woken another than the first");
     cond->credits += woken;
     give_mutex(&cond->mutex, task);
     return 0;

@@ -116,6 +116,8 @@ int do_WAIT(struct task *task, const struct node *node) {
     int ended = 0;
     for (long i = 0; i < count; i++)
         ended += others[i]->ended;
+    must(rc < 0 || !may_wait_for_tasks(&call) || coir__sim->now >= deadline, "wait: early",
+         "a wait has ended, and need not have");
     must(rc < 0 || rc == ended, "wait: count", "wait said %d have ended, not %d", rc, ended);
     return call_end(task, rc);
 }
@@ -132,7 +134,7 @@ static struct task *task_of(coir_task handle) {
     return NULL;
 }
 
-static bool awaits_ends(const struct scope *scope) {
+bool scope_awaits_ends(const struct scope *scope) {
     for (unsigned i = 0; i < world.task_count; i++) {
         const struct task *const task = &world.tasks[i];
         if (task->home == scope && task->has_handle && !task->unborn && !task->ended)
@@ -171,7 +173,7 @@ int do_NEXT(struct task *task, const struct node *node) {
         line_served(task, scope, LINE_LOCK, "next");
         check_next(task, scope, handle, result);
     } else if (rc == -ENOENT) {
-        must(call.parked || !awaits_ends(scope), "next: none",
+        must(call.parked || !scope_awaits_ends(scope), "next: none",
              "next said that none is left, and there is");
     } else {
         must(rc == -ECANCELED || (rc == -EDEADLK && task->home == scope && task->has_handle),

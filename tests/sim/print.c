@@ -166,6 +166,8 @@ bool fate_applies(enum op op, enum fate fate) {
         return (traits & OP_CHECKS) != 0 || op == OP_JOIN;
     if (fate == FATE_CUT + CAUSE_NONE)
         return false;
+    if (fate == FATE_AT_ONCE && op == OP_OFFLOAD) /* a thread has to take it */
+        return false;
     /* Whoever sleeps, or waits for a descriptor or a thread, may yet be woken. */
     if (fate == FATE_CUT + CAUSE_DEADLOCK &&
         (op == OP_SLEEP || op == OP_SLEEP_UNTIL || op >= OP_READ))
