@@ -13,13 +13,13 @@ bool variant_parse(const char *text, struct variant *out) {
     *out = (struct variant){.steps = UINT64_MAX, .faults = UINT32_MAX};
     if (text[0] < '0' || text[0] > '9')
         return false;
-    const int count = sscanf(text, "%" SCNu64 "-%u-%" SCNx64 "-%" SCNx32 "%c", &out->seed,
+    const int count = sscanf(text, "%" SCNu64 "-%u-%" SCNu64 "-%" SCNu32 "%c", &out->seed,
                              &out->order, &out->steps, &out->faults, &end);
     return count == 4 || (count == 1 && text[strspn(text, "0123456789")] == '\0');
 }
 
 void variant_print(const struct variant *variant, FILE *out) {
-    (void)fprintf(out, "%" PRIu64 "-%u-%" PRIx64 "-%" PRIx32, variant->seed, variant->order,
+    (void)fprintf(out, "%" PRIu64 "-%u-%" PRIu64 "-%" PRIu32, variant->seed, variant->order,
                   variant->steps, variant->faults);
 }
 

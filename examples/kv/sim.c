@@ -75,7 +75,7 @@ static void show(const struct variant *variant, const char *wrong) {
     static const char *const options[] = {"", "-b early ", "-b stale "};
     printf("%s\n", wrong != NULL ? wrong : "nothing is wrong");
     plan_print(&plan, variant, stdout);
-    printf("  %" PRIu64 " calls, digest %016" PRIx64 "; again: kv-sim %s-r ", report.calls,
+    printf("  %" PRIu64 " calls, digest 0x%016" PRIx64 "; again: kv-sim %s-r ", report.calls,
            report.digest, options[bug]);
     variant_print(variant, stdout);
     printf("\n");

@@ -57,6 +57,9 @@ static int run_once(const struct member *member) {
 /* What fails is started again; what is killed has to wait for its step to do so. */
 static int run_member(void *arg) {
     const struct member *const member = arg;
+    char name[16];
+    (void)snprintf(name, sizeof name, "node %u", member->number);
+    COIR_TRY(coir_task_set_name(coir_self(), name)); /* for the trace */
     COIR_TRY(coir_sim_host(machines[member->number]));
     while (run_once(member) != -ECANCELED)
         COIR_TRY(coir_sleep(COIR_MS(100)));

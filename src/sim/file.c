@@ -99,13 +99,15 @@ void coir__sim_enter(void) {
 long coir__sim_leave(const char *call, int fd, long rc) {
     coir__sim_note((uint64_t)rc << 16 ^ (uint64_t)(unsigned)fd);
     coir__sim_note((uint64_t)coir__sim->now);
-    if (coir__sim->options.trace == NULL)
-        ;
-    else if (fd >= 0)
-        coir__sim_trace("%s(%d) = %s%ld", call, fd, rc < 0 ? coir_strerror((int)rc) : "",
-                        rc < 0 ? 0 : rc);
-    else
-        coir__sim_trace("%s = %s%ld", call, rc < 0 ? coir_strerror((int)rc) : "", rc < 0 ? 0 : rc);
+    char result[64];
+    if (coir__sim->options.trace != NULL) {
+        (void)snprintf(result, sizeof result, "%ld", rc);
+        const char *const text = rc < 0 ? coir_strerror((int)rc) : result;
+        if (fd >= 0)
+            coir__sim_trace("%s(%d) = %s", call, fd, text);
+        else
+            coir__sim_trace("%s = %s", call, text);
+    }
     if (rc >= 0)
         return rc;
     errno = (int)-rc;
@@ -343,13 +345,17 @@ int coir__sim_close(int fd) {
     struct coir__sim *const sim = coir__sim;
     if (sim == NULL)
         return close(fd);
-    coir__sim_enter();
     struct coir__sim_file *const file = coir__sim_file_of(fd);
+    const bool aside = file != NULL && file->kind->aside;
+    if (!aside)
+        coir__sim_enter();
     if (file == NULL)
         return (int)coir__sim_leave("close", fd, -EBADF);
     sim->files[fd] = NULL;
     sim->report.descriptors_left--;
     close_file(file);
+    if (aside)
+        return 0;
     if (coir__sim_fault(COIR_SIM_EINTR))
         return (int)coir__sim_leave("close", fd, -EINTR);
     return (int)coir__sim_leave(

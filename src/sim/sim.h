@@ -129,6 +129,7 @@ struct coir__sim_message {
 struct coir__sim_kind {
     const char *name;
     mode_t mode; /* for fstat */
+    bool aside;  /* to open and to close it takes no time and draws nothing */
     /* Which of epoll's events hold now. */
     unsigned (*ready)(struct coir__sim_file *file);
     /* Bytes moved, at most `most`, or -errno. `message` may be NULL. Without one: EINVAL. */

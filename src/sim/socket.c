@@ -239,6 +239,12 @@ int coir__sim_listen(int fd, int backlog) {
     return (int)coir__sim_leave("listen", fd, rc);
 }
 
+static void trace_target(int fd, const struct coir__address *to) {
+    char text[COIR_ADDRESS_SIZE];
+    if (coir__sim->options.trace != NULL && coir__address_format(to, text, sizeof text) == 0)
+        coir__sim_trace("connect(%d) to %s", fd, text);
+}
+
 int coir__sim_connect(int fd, const struct sockaddr *to, socklen_t to_size) {
     if (coir__sim == NULL)
         return connect(fd, to, to_size);
@@ -246,6 +252,7 @@ int coir__sim_connect(int fd, const struct sockaddr *to, socklen_t to_size) {
     int rc;
     struct coir__sim_socket *const socket = coir__sim_socket_of(fd, &rc);
     const struct coir__address address = to_address(to, to_size);
+    trace_target(fd, &address);
     if (socket != NULL)
         rc = socket->type == SOCK_STREAM ? coir__sim_stream_connect(socket, &address)
                                          : coir__sim_datagram_connect(socket, &address);

@@ -197,17 +197,29 @@ void coir__sim_catch_up(void) {
 
 /* ---- Messages ---- */
 
+/* Who is at it: "10.0.0.7 customer: ". No number of memory here, which differs from run to run. */
+static void write_who(FILE *out) {
+    const struct coir__runtime *const rt = coir__rt;
+    const struct coir__address host = coir__sim_own_host();
+    char text[COIR_ADDRESS_SIZE];
+    if (coir__sim->thread != NULL) {
+        (void)fputs("thread: ", out);
+        return;
+    }
+    if (rt == NULL || rt->current == &rt->loop)
+        return;
+    if (host.size > 0 && coir__address_format(&host, text, sizeof text) == 0)
+        (void)fprintf(out, "%.*s ", (int)(strrchr(text, ':') - text), text);
+    (void)fprintf(out, "%s: ", rt->current->name[0] != '\0' ? rt->current->name : "task");
+}
+
 __attribute__((format(printf, 1, 0))) static void write_trace(const char *format,
                                                               va_list arguments) {
     const struct coir__sim *const sim = coir__sim;
-    const struct coir__runtime *const rt = coir__rt;
     FILE *const out = sim->options.trace;
     (void)fprintf(out, "%lld.%09lld ", (long long)(sim->now / COIR_SEC(1)),
                   (long long)(sim->now % COIR_SEC(1)));
-    if (sim->thread != NULL)
-        (void)fputs("thread ", out);
-    else if (rt != NULL && rt->current != &rt->loop)
-        (void)fprintf(out, "%s ", rt->current->name[0] != '\0' ? rt->current->name : "task");
+    write_who(out);
     (void)vfprintf(out, format, arguments);
     (void)fputc('\n', out);
     (void)fflush(out);
