@@ -1,6 +1,6 @@
 /* What the documents show must be so: the lines of code of docs/from-asyncio.md compile, with the
- * compiler that `make` was given; the programs in docs/debugging.md say what is shown there; the
- * switch is the one that docs/performance.md explains. */
+ * compiler that `make` was given; the programs in docs/debugging.md and docs/testing.md say what is
+ * shown there; the switch is the one that docs/performance.md explains. */
 #include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@ Test(documents, from_asyncio) {
     check_contains(result->out, " lines compile");
 }
 
-/* ---- docs/debugging.md ---- */
+/* ---- docs/debugging.md, docs/testing.md ---- */
 
 /* Replaces each number, address and offset by one #: those differ from run to run. */
 static void blur(char *text) {
@@ -48,27 +48,32 @@ static void check_shown(const char *command, char *shown, char *said) {
     }
 }
 
+/* Looks at what it says on stdout, if anything, and on stderr otherwise. */
 static void check_command(char *command, char *shown) {
     static char said[sizeof((program_result *)NULL)->err];
-    char *const argument = strchr(command, ' ');
-    if (argument != NULL)
-        *argument = '\0';
-    const program_result *const result =
-        run_program((const char *const[]){command, argument != NULL ? argument + 1 : NULL, NULL});
-    memcpy(said, result->err, sizeof said);
+    const char *words[10];
+    size_t count = 0;
+    char *rest;
+    for (char *word = strtok_r(command, " ", &rest); word != NULL;
+         word = strtok_r(NULL, " ", &rest)) {
+        check(count + 1 < COUNT_OF(words));
+        words[count++] = word;
+    }
+    words[count] = NULL;
+    const program_result *const result = run_program(words);
+    memcpy(said, result->out[0] != '\0' ? result->out : result->err, sizeof said);
     check_shown(command, shown, said);
 }
 
-/* The blocks that begin with "$ tests/". */
-Test(documents, debugging) {
-    if (with_sanitizer() || on_valgrind())
-        skip_test("the tool handles signals itself, and changes what stacks take");
+/* Runs the commands of blocks that begin so, which are as many. */
+static void check_document(const char *name, const char *head, int expected) {
     static char text[65536];
-    FILE *const file = fopen(COIR_SOURCE_DIR "/docs/debugging.md", "r");
+    char path[4096];
+    snprintf(path, sizeof path, "%s/docs/%s", COIR_SOURCE_DIR, name);
+    FILE *const file = fopen(path, "r");
     check(file != NULL);
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
     fclose(file);
-    const char *const head = "```\n$ tests/";
     int commands = 0;
     for (char *at = text; (at = strstr(at, head)) != NULL; commands++) {
         char *const command = at + strlen("```\n$ ");
@@ -79,7 +84,23 @@ Test(documents, debugging) {
         check_command(command, shown + 1);
         at = end + 1;
     }
-    check_int(commands, 5);
+    check_int(commands, expected);
+}
+
+Test(documents, debugging) {
+    if (with_sanitizer() || on_valgrind())
+        skip_test("the tool handles signals itself, and changes what stacks take");
+    check_document("debugging.md", "```\n$ tests/", 5);
+}
+
+Test(documents, testing) {
+#ifdef __linux__
+    if (with_sanitizer() || on_valgrind())
+        skip_test("with the tool other calls are made, so that a seed gives another run");
+    check_document("testing.md", "```\n$ examples/", 4);
+#else
+    skip_test("the simulated system is Linux");
+#endif
 }
 
 /* ---- docs/performance.md ---- */
