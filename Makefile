@@ -14,6 +14,8 @@
 ##                   Debian's gcc-aarch64-linux-gnu and qemu-user-static)
 ## make sim          runs random programs on a simulated system, one a seed, and checks the laws;
 ##                   (SEEDS=100000 as many, FIRST=1 from there; COIR_SIM=seed:7 that one)
+## make fuzz         feeds the parsers and tests/sim what libFuzzer thinks of (clang); SECONDS=60
+##                   TARGET=http only tests/fuzz/http.c
 ## make cross        builds all of it for macOS, the BSDs and musl by zig, and runs what can run
 ##                   (ZIG= the compiler; otherwise npm fetches it)
 ## make examples     the programs of examples/
@@ -48,10 +50,10 @@ FILTER     := *
 VERSION := $(shell awk '/define COIR_VERSION_/ { v = v dot $$3; dot = "." } END { print v }' \
                        include/coir/base.h)
 MAJOR   := $(firstword $(subst ., ,$(VERSION)))
-TARGET  := $(shell $(CC) -dumpmachine)
-ARCH    := $(patsubst arm64,aarch64,$(patsubst amd64,x86_64,$(firstword $(subst -, ,$(TARGET)))))
-LINUX   := $(findstring linux,$(TARGET))
-DARWIN  := $(firstword $(findstring darwin,$(TARGET)) $(findstring macos,$(TARGET)))
+TRIPLE  := $(shell $(CC) -dumpmachine)
+ARCH    := $(patsubst arm64,aarch64,$(patsubst amd64,x86_64,$(firstword $(subst -, ,$(TRIPLE)))))
+LINUX   := $(findstring linux,$(TRIPLE))
+DARWIN  := $(firstword $(findstring darwin,$(TRIPLE)) $(findstring macos,$(TRIPLE)))
 
 POLLER_DEFAULT := $(if $(LINUX),epoll,kqueue)
 POLLER         ?= $(POLLER_DEFAULT)
@@ -122,7 +124,7 @@ SOURCES  := $(filter-out src/poll/% src/sim/%,$(wildcard src/*/*.c)) src/poll/$(
 # ThreadSanitizer does not know the simulated threads.
 SIMULATIONS := $(if $(LINUX),$(if $(findstring thread,$(SAN)),,$(BUILD)/tests/nth))
 UNWIND   := $(shell grep -l '^\#include <libunwind.h>' tests/*/*.c)
-TESTS    := $(filter-out tests/fatal/% tests/plain/% tests/sanitizers/% tests/sim/% \
+TESTS    := $(filter-out tests/fatal/% tests/fuzz/% tests/plain/% tests/sanitizers/% tests/sim/% \
                          tests/subjects/% $(if $(LINUX),,tests/debug/ps.c) \
                          $(if $(SIMULATIONS),,tests/simulation.c) \
                          $(if $(WITHOUT_UNWIND),$(UNWIND)), \
@@ -148,7 +150,7 @@ SELFCHECK := $(BUILD)/coir-selfcheck
 LISTER   := $(BUILD)/coir-ps
 CHECK    := $(BUILD)/tests/check
 
-$(if $(wildcard arch/$(ARCH)/switch.S),,$(error no port for $(TARGET) yet: see arch/README.md))
+$(if $(wildcard arch/$(ARCH)/switch.S),,$(error no port for $(TRIPLE) yet: see arch/README.md))
 
 all: $(STATIC) $(if $(LINUX),$(SIM)) $(SHARED) $(SELFCHECK) $(LISTER)
 
@@ -231,6 +233,21 @@ $(SIMULATED): $(SIM)
 	echo "  ld    $@"
 	mkdir -p $(@D)
 	$(LINK)
+
+# Targets for libFuzzer, which tools/fuzz.sh builds, with clang and SAN=...,fuzzer-no-link.
+FUZZERS := $(call programs,tests/fuzz/*.c)
+$(FUZZERS): private EXTRA = -fsanitize=fuzzer
+$(BUILD)/tests/fuzz/address: $(STATIC)
+$(BUILD)/tests/fuzz/http: $(call objects,examples/lib/http.c)
+$(BUILD)/tests/fuzz/program: \
+    $(call objects,$(filter-out tests/sim/main.c,$(wildcard tests/sim/*.c))) $(SIM)
+$(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o
+	echo "  ld    $@"
+	mkdir -p $(@D)
+	$(LINK)
+
+fuzz:
+	MAKE='$(MAKE)' sh tools/fuzz.sh $(or $(SECONDS),60) $(TARGET)
 
 sim: $(BUILD)/tests/sim
 	$(if $(SEEDS),SEEDS=$(SEEDS)) $(if $(FIRST),FIRST=$(FIRST)) JOBS=$(JOBS) $<
@@ -410,7 +427,7 @@ uninstall:
 
 # ---- When to rebuild: a header, the flags or the set of files changed ----
 
-$(BUILD)/flags: WORDS = $(CC) $(TARGET) $(MACHINE) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
+$(BUILD)/flags: WORDS = $(CC) $(TRIPLE) $(MACHINE) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
 $(BUILD)/sources: WORDS = $(SOURCES) $(NAMED) $(SIM_PARTS)
 $(BUILD)/test-sources: WORDS = $(TESTS) $(wildcard tests/sim/*.c tests/sim/*/*.c)
 $(BUILD)/flags $(BUILD)/sources $(BUILD)/test-sources: FORCE
@@ -420,8 +437,8 @@ $(BUILD)/flags $(BUILD)/sources $(BUILD)/test-sources: FORCE
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all cross examples demo benches bench bench-quick bench-deps check-perf tests check sim deps \
-        check-aarch64 format lint clean help install uninstall
+.PHONY: FORCE all cross examples demo benches bench bench-quick bench-deps check-perf tests check \
+        sim fuzz deps check-aarch64 format lint clean help install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 $(V).SILENT:
