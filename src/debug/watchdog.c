@@ -79,8 +79,8 @@ static bool parse_asleep(const char *state, struct coir__registers *out) {
 }
 
 /* Under an emulator the system tells of the emulator, which has stacks of its own. */
-static bool is_on_its_stack(const struct coir__task *task,
-                            const struct coir__registers *registers) {
+COIR_RAW_MEMORY static bool is_on_its_stack(const struct coir__task *task,
+                                            const struct coir__registers *registers) {
     return registers->sp - (uintptr_t)task->shadow.low < task->shadow.size_bytes;
 }
 
