@@ -35,6 +35,9 @@ struct coir__sim_thread {
     const void *resumer_low;
     size_t resumer_size;
 #endif
+#if COIR_TSAN
+    void *fiber, *resumer_fiber;
+#endif
 };
 
 /* In the memory of a pthread_mutex_t. */
@@ -71,6 +74,9 @@ static void give_stack(void *stack) {
 
 static void destroy_thread(struct coir__sim_object *object) {
     struct coir__sim_thread *const thread = (struct coir__sim_thread *)object;
+#if COIR_TSAN
+    __tsan_destroy_fiber(thread->fiber);
+#endif
     give_stack(thread->stack);
     free(thread);
 }
@@ -88,6 +94,9 @@ static void suspend(struct coir__sim_thread *self) {
 #if COIR_ASAN
     __sanitizer_start_switch_fiber(self->ended ? NULL : &self->fake, self->resumer_low,
                                    self->resumer_size);
+#endif
+#if COIR_TSAN
+    __tsan_switch_to_fiber(self->resumer_fiber, 0);
 #endif
     (void)coir_context_switch(&self->context, &self->resumer, NULL);
     arrived(self);
@@ -108,6 +117,10 @@ static void resume(struct coir__sim_object *object, uint64_t unused) {
     errno = thread->saved_errno;
 #if COIR_ASAN
     __sanitizer_start_switch_fiber(&thread->resumer_fake, thread->stack, STACK_SIZE);
+#endif
+#if COIR_TSAN
+    thread->resumer_fiber = __tsan_get_current_fiber();
+    __tsan_switch_to_fiber(thread->fiber, 0);
 #endif
     (void)coir_context_switch(&thread->resumer, &thread->context, NULL);
 #if COIR_ASAN
@@ -207,6 +220,9 @@ int coir__sim_pthread_create(pthread_t *out, const pthread_attr_t *attributes, v
     /* One reference is the list's, the other belongs to whoever joins or detaches it. */
     thread->object = (struct coir__sim_object){.references = 2, .destroy = destroy_thread};
     thread->stack = take_stack();
+#if COIR_TSAN
+    thread->fiber = __tsan_create_fiber(0);
+#endif
     thread->fn = fn;
     thread->arg = arg;
     if (coir_context_init(&thread->context, thread->stack, STACK_SIZE, run, thread) < 0)
