@@ -43,7 +43,7 @@ static void start_program(struct program *program, const char *const argv[]) {
 #ifdef __linux__
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test fail, nothing stays behind */
 #endif
-        alarm(100);
+        alarm(300);
         dup2(out[1], STDOUT_FILENO);
         close(out[0]);
         close(out[1]);

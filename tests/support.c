@@ -43,7 +43,7 @@
 #endif
 
 #define DESCRIPTORS_LOOKED_AT 4096
-#define CHILD_SECONDS_MAX 60
+#define CHILD_SECONDS_MAX 300
 
 static char label[48];
 

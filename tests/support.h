@@ -30,7 +30,7 @@
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* One suite a file, named after folder and module: SUITE(core_task); */
-#define SUITE(name) TestSuite(name, .timeout = 120)
+#define SUITE(name) TestSuite(name, .timeout = 400)
 
 /* ---- Checks ---- */
 
@@ -194,7 +194,7 @@ bool over_libkqueue(void);
 /* ---- Other processes ---- */
 
 /* Forks, runs fn(arg) in the child, which exits with what it returns; gives its wait status. A
- * child that hangs is killed by SIGALRM after a minute. */
+ * child that hangs is killed by SIGALRM after five minutes. */
 int run_forked(int (*fn)(void *arg), void *arg);
 
 typedef struct program_result {
@@ -203,8 +203,8 @@ typedef struct program_result {
     char err[32768]; /* standard error */
 } program_result;
 
-/* Runs a program to its end (killed by SIGALRM after a minute). The result is good until the next
- * call. argv[0] is its path, relative to the build directory unless it begins with a slash. */
+/* Runs a program to its end (killed by SIGALRM after five minutes). The result is good until the
+ * next call. argv[0] is its path, relative to the build directory unless it begins with a slash. */
 const program_result *run_program(const char *const argv[]);
 
 /* Runs tests/fatal/NAME with the argument (may be NULL). It must die of the signal, with each of
