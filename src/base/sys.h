@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -70,6 +71,16 @@ static inline long sys_thread_id(void) {
     return syscall(SYS_gettid);
 #else
     return 0;
+#endif
+}
+
+/* Whether this process sent the signal to one of its threads: true where no signal says so. */
+static inline bool sys_sent_to_thread(const siginfo_t *info) {
+#ifdef SI_TKILL
+    return info->si_code == SI_TKILL && info->si_pid == getpid();
+#else
+    (void)info;
+    return true;
 #endif
 }
 

@@ -36,9 +36,9 @@ static void keep_still(struct coir__watchdog *watchdog, const ucontext_t *contex
 static void handle(int number, siginfo_t *info, void *context) {
     const int saved_errno = errno;
     struct coir__watchdog *const watchdog = coir__rt != NULL ? coir__rt->watchdog : NULL;
-    const bool sent_here = info->si_code == SI_TKILL && info->si_pid == getpid();
     const struct sigaction action = previous;
-    if (sent_here && watchdog != NULL && atomic_exchange(&watchdog->signalled, false))
+    if (sys_sent_to_thread(info) && watchdog != NULL &&
+        atomic_exchange(&watchdog->signalled, false))
         keep_still(watchdog, context);
     else if (coir__handler_exists(&action))
         coir__handler_call(&action, number, info, context);
