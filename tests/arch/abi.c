@@ -71,6 +71,9 @@ int kept_number(unsigned n) {
     return n < COUNT_OF(numbers) ? numbers[n] : -1;
 }
 
+static const unsigned char landing_pad[] = {0xf3, 0x0f, 0x1e, 0xfa}; /* endbr64 */
+static const unsigned char last_jump[] = {0x3e, 0xff, 0xe1};         /* notrack jmp *%rcx */
+
 #elif defined(__aarch64__)
 
 /* In: x0 = pattern, x1 = fn, x2, x3, x4 = a, b, c. */
@@ -120,6 +123,9 @@ int kept_number(unsigned n) {
     return n <= 10 ? 19 + (int)n : -1; /* "DWARF for the Arm 64-bit Architecture", table 4.1 */
 }
 
+static const unsigned char landing_pad[] = {0x5f, 0x24, 0x03, 0xd5}; /* bti c */
+static const unsigned char last_jump[] = {0xc0, 0x03, 0x5f, 0xd6};   /* ret */
+
 #else
 #error "The registers of this architecture are not known here: see arch/README.md."
 #endif
@@ -129,6 +135,15 @@ bool in_registers_changed(uintptr_t sp, unsigned long *pattern) {
     const struct lowest *const lowest = (const struct lowest *)sp;
     *pattern = lowest->pattern;
     return lowest->sp == sp;
+}
+
+bool begins_with_landing_pad(const void *code) {
+    return memcmp(code, landing_pad, sizeof landing_pad) == 0;
+}
+
+bool ends_with_jump_to_anywhere(const void *function) {
+    enum { MORE_THAN_THE_SWITCH = 256 };
+    return memmem(function, MORE_THAN_THE_SWITCH, last_jump, sizeof last_jump) != NULL;
 }
 
 const char *registers_named(unsigned long changed) {

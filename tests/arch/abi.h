@@ -55,6 +55,14 @@ enum { UNUSUAL_WORDS = 4 };
  * becomes of subnormal numbers, on x86_64 in each of the two units. */
 struct coir_fp unusual_words(unsigned n);
 
+/* ---- Indirect branches ---- */
+
+/* Whether the code begins with what a processor wants to find where an indirect branch lands, once
+ * it has been told to look; and whether the function ends with one that may land anywhere, as at
+ * the call of a function. */
+bool begins_with_landing_pad(const void *code);
+bool ends_with_jump_to_anywhere(const void *function);
+
 /* ---- For unwinders ---- */
 
 /* The integer registers that registers_changed fills: the n-th one's number in DWARF, and in

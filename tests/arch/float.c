@@ -118,6 +118,25 @@ Test(arch_float, status_flags_stay_where_control_words_are_exchanged) {
     check_rc(run_task(exchange_words_above_flags, NULL), 0);
 }
 
+static int raise_flags(UNUSED void *arg) {
+    check_int(feraiseexcept(FE_DIVBYZERO | FE_INEXACT), 0);
+    check(words_are(usual));
+    return coir_yield(); /* where builds for debugging look */
+}
+
+TASK_TEST(arch_float, status_flags_are_no_change_of_control_words) {
+    check_int(feclearexcept(FE_ALL_EXCEPT), 0);
+    usual = coir__fp_get();
+    capture_stderr();
+    COIR_SCOPE(s);
+    const int rc = coir_spawn(&s, raise_flags, NULL), closed = coir_scope_close(&s, 0);
+    const char *const said = captured_stderr();
+    check_rc(rc, 0);
+    check_rc(closed, 0);
+    check_str(said, "");
+    return 0;
+}
+
 /* ---- Words that were changed without asking ---- */
 
 /* Changes them, waits, and puts them back. */

@@ -63,6 +63,11 @@ uintptr_t sp_of(const ucontext_t *at) {
     return (uintptr_t)at->uc_mcontext.gregs[REG_RSP];
 }
 
+/* The red zone (psABI 3.2.2). */
+void spoil_below_sp(const ucontext_t *at) {
+    memset((char *)sp_of(at) - 128, 0x5a, 128);
+}
+
 #elif defined(__linux__) && defined(__aarch64__)
 
 #define RET UINT32_C(0xd65f03c0)
@@ -158,6 +163,9 @@ uintptr_t sp_of(const ucontext_t *at) {
     return at->uc_mcontext.sp;
 }
 
+void spoil_below_sp(UNUSED const ucontext_t *at) {
+}
+
 #else
 
 void need_steps(void) {
@@ -180,6 +188,9 @@ uintptr_t pc_of(UNUSED const ucontext_t *at) {
 
 uintptr_t sp_of(UNUSED const ucontext_t *at) {
     return 0;
+}
+
+void spoil_below_sp(UNUSED const ucontext_t *at) {
 }
 
 #endif

@@ -23,5 +23,8 @@ bool steps_everywhere(void);
 
 uintptr_t pc_of(const ucontext_t *at);
 uintptr_t sp_of(const ucontext_t *at);
+/* Overwrites what lies below the stack pointer and above what the signal has put there, where there
+ * is such room. For code that keeps nothing there: an unwinder must not look there either. */
+void spoil_below_sp(const ucontext_t *at);
 
 #endif

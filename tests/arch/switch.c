@@ -3,6 +3,7 @@
 #include "arch/abi.h"
 
 #include "base/sanitizer.h"
+#include "base/sys.h"
 
 #include <fenv.h>
 #include <stdalign.h>
@@ -210,6 +211,18 @@ Test(arch_switch, locals_survive) {
         check(mix(&main_context, &contexts[0], 3) == alone);
     check(other != 0);
     check(other == mix(&main_context, &contexts[1], 99));
+}
+
+/* ---- Indirect branches ---- */
+
+/* What indirect branch tracking (x86_64) and branch target identification (aarch64) ask for, where
+ * the system has them on. Elsewhere nothing tells whether it is there. */
+Test(arch_switch, indirect_branches_find_their_landing_pads) {
+    if (sys_faults((const void *)(uintptr_t)&coir_context_switch))
+        skip_test("code can not be read here");
+    check(begins_with_landing_pad((const void *)(uintptr_t)&coir_context_switch));
+    check(begins_with_landing_pad((const void *)(uintptr_t)&coir__entry));
+    check(ends_with_jump_to_anywhere((const void *)(uintptr_t)&coir_context_switch));
 }
 
 /* ---- Floating-point control words ---- */

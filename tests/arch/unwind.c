@@ -211,6 +211,7 @@ static void check_step_of_switch(ucontext_t *at) {
         note_side('e');
     } else if (function_of(&cursor) == (uintptr_t)&coir_context_switch) {
         steps_in_switch++;
+        spoil_below_sp(at);
         if (unw_step(&cursor) <= 0)
             complain(at, "there is no caller", 0);
         else if (in_registers_changed(register_of(&cursor, UNW_REG_SP), &pattern))
