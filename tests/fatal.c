@@ -87,6 +87,7 @@ Test(fatal, functions_that_call_one_another_without_end) {
 }
 
 Test(fatal, a_recursion_through_a_library_without_frame_pointers) {
+    need_frames_of_libc();
     check_overflow("callback", "'deep': ", " search_again (stack_overflow+0x", " bsearch (libc.",
                    "these 2, x ", " search (stack_overflow+0x");
 }
@@ -150,11 +151,13 @@ Test(fatal, a_bus_error) {
 }
 
 Test(fatal, a_call_of_abort) {
+    need_frames_of_libc();
     check_crash("abort", SIGABRT, "coir: fatal: SIGABRT in task 'victim': abort was called\n",
                 " abort (libc.", " call_abort (crash+0x");
 }
 
 Test(fatal, an_assertion_that_fails) {
+    need_frames_of_libc();
     check_crash("assert", SIGABRT, "`zero == 1' failed",
                 "coir: fatal: SIGABRT in task 'victim': ", " fail_assertion (crash+0x");
 }

@@ -171,6 +171,9 @@ bool with_sanitizer(void);
 bool emulated(void);
 /* Ends the test as skipped, and says why. */
 void skip_test(const char *reason);
+/* Skips the test if the program is linked statically, as musl's are: for frames inside the C
+ * library or beyond, of which musl has neither names nor a way to unwind them. */
+void need_frames_of_libc(void);
 
 /* What libkqueue, which stands in for kqueue on Linux, cannot do, and Coir over it neither. No
  * system's own kqueue is like that; libkqueue is there to test src/poll/kqueue.c, not to be used.

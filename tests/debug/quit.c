@@ -25,6 +25,7 @@ static int be_asked_while_running(UNUSED void *arg) {
 }
 
 Test(debug_quit, tells_who_is_running_at_once_and_lists_all_afterwards) {
+    need_frames_of_libc();
     capture_stderr();
     const int rc = run_task_with(be_asked_while_running, NULL, &listens);
     const char *const text = captured_stderr();

@@ -109,6 +109,7 @@ Test(debug_watchdog, a_task_that_computes) {
 
 /* Or not each time: it may be computing when it is signalled, and asleep when the signal comes. */
 Test(debug_watchdog, a_task_that_blocks_is_not_disturbed) {
+    need_frames_of_libc();
     struct call call = {.fn = be_asleep};
     const char *text = watch_for(IN(" be_asleep"), &call, &soon);
     for (int i = 1; i < TIMES && disturbed; i++)
@@ -130,6 +131,7 @@ static int sort(UNUSED void *arg) {
 }
 
 Test(debug_watchdog, in_a_callback_of_a_library) {
+    need_frames_of_libc();
     if (with_sanitizer())
         skip_test("the sanitizer puts a function of its own in the library's place");
     struct call call = {.fn = sort};
@@ -286,6 +288,7 @@ Test(debug_watchdog, a_handler_from_later_takes_precedence) {
 }
 
 Test(debug_watchdog, signals_can_be_left_alone) {
+    need_frames_of_libc();
     struct call busy = {.fn = be_busy}, asleep = {.fn = be_asleep};
     const coir_options options = {.slow_task = COIR_MS(20), .leave_signals = true};
     handle_urgent();

@@ -2,6 +2,7 @@
  * handlers of the program's own. */
 #include <coir.h>
 
+#undef NDEBUG /* some compilers define it whenever they optimise */
 #include <assert.h>
 #include <pthread.h>
 #include <setjmp.h>
