@@ -47,7 +47,7 @@ static int see_the_usual_words(UNUSED void *arg) {
 }
 
 static int mix_both(UNUSED void *arg) {
-    static const unsigned numbers[UNUSUAL_WORDS] = {0, 1, 2, 3};
+    static const unsigned numbers[UNUSUAL_WORDS] = {0, 1, 2, 3, 4, 5};
     const coir_spawn_options own = {.own_fp_environment = true};
     COIR_SCOPE(s);
     for (size_t i = 0; i < UNUSUAL_WORDS; i++) {
