@@ -7,9 +7,9 @@
 #ifndef TESTS_ARCH_STEPS_H
 #define TESTS_ARCH_STEPS_H
 
+#include <signal.h> /* ucontext_t */
 #include <stdbool.h>
 #include <stdint.h>
-#include <ucontext.h>
 
 /* Skips the test, and says why, where there are no single steps. */
 void need_steps(void);
