@@ -76,6 +76,10 @@ int kept_number(unsigned n) {
     return n < COUNT_OF(numbers) ? numbers[n] : -1;
 }
 
+uintptr_t resumes_at(const coir_context *context) {
+    return (uintptr_t)((const struct coir_frame *)context->sp)->rip;
+}
+
 static const unsigned char landing_pad[] = {0xf3, 0x0f, 0x1e, 0xfa}; /* endbr64 */
 static const unsigned char last_jump[] = {0x3e, 0xff, 0xe1};         /* notrack jmp *%rcx */
 
@@ -126,6 +130,10 @@ struct coir_fp unusual_words(unsigned n) {
 
 int kept_number(unsigned n) {
     return n <= 10 ? 19 + (int)n : -1; /* "DWARF for the Arm 64-bit Architecture", table 4.1 */
+}
+
+uintptr_t resumes_at(const coir_context *context) {
+    return (uintptr_t)((const struct coir_frame *)context->sp)->x30;
 }
 
 static const unsigned char landing_pad[] = {0x5f, 0x24, 0x03, 0xd5}; /* bti c */

@@ -65,6 +65,9 @@ bool ends_with_jump_to_anywhere(const void *function);
 
 /* ---- For unwinders ---- */
 
+/* Where a suspended context goes on. */
+uintptr_t resumes_at(const coir_context *context);
+
 /* The integer registers that registers_changed fills: the n-th one's number in DWARF, and in
  * libunwind, which holds pattern + n; -1 beyond the last. */
 int kept_number(unsigned n);

@@ -38,6 +38,14 @@ Test(arch_switch, bad_arguments_of_init_are_refused) {
     check_rc(coir_context_init(&context, stack(0), 1024, never_entered, NULL), 0);
 }
 
+/* Whoever looks for the function that a return address belongs to looks at the byte before it. */
+Test(arch_switch, a_fresh_context_goes_on_inside_the_base_frame) {
+    const uintptr_t base = (uintptr_t)&coir__entry;
+    coir_context context;
+    check_rc(coir_context_init(&context, stack(0), STACK_SIZE, never_entered, NULL), 0);
+    check(resumes_at(&context) > base && resumes_at(&context) < base + COIR_ENTRY_SIZE);
+}
+
 /* ---- Passing values ---- */
 
 static coir_context main_context, contexts[4];
