@@ -8,6 +8,7 @@
 #
 # gdb runs all scripts in one namespace: every name here begins with coir.
 
+import os
 import re
 import struct
 import time
@@ -32,11 +33,14 @@ def coir_word(address):
 def coir_string(address, most=256):
     """The text at an address, as far as it can be read: it may end where the memory does."""
     text = b""
+    piece = 32
     while b"\0" not in text and len(text) < most:
         try:
-            text += coir_read(address + len(text), 1)
+            text += coir_read(address + len(text), piece)
         except gdb.MemoryError:
-            break
+            if piece == 1:
+                break
+            piece = 1
     return text.split(b"\0")[0].decode("utf-8", "replace")
 
 
@@ -93,6 +97,7 @@ class CoirLayout(dict):
             raise ValueError("a copy")
         self.address = address
         self.head = address + self.HEAD.size - 3 * 8
+        self.frame, self.waits = {}, {}
         self.read_entries(address + self.HEAD.size)
         if version != COIR_LAYOUT_VERSION:
             raise gdb.GdbError(
@@ -106,27 +111,33 @@ class CoirLayout(dict):
             name, value = self.ENTRY.unpack(coir_read(place, self.ENTRY.size))
             if name[0] == 0:
                 return
-            self[name.rstrip(b"\0").decode()] = value
+            self.enter(name.rstrip(b"\0").decode(), value)
             place += self.ENTRY.size
+
+    def enter(self, name, value):
+        self[name] = value
+        kind, _, rest = name.partition(".")
+        if kind == "frame" and rest != "size":
+            self.frame[rest] = value  # register -> where in the frame it is saved
+        elif kind == "what":
+            self.waits[value] = rest  # address of the words -> kind of wait
 
     def __missing__(self, name):
         raise gdb.GdbError("This program's Coir does not tell where to find %s: load the gdb.py of "
                            "its release." % name)
 
 
-def coir_writable_ranges():
-    """First where a table should be; then, of a core file without its program, all there is."""
+def coir_sections(wanted):
     sections = re.findall(r"^\s*0x(\w+) - 0x(\w+) is (\S+)",
                           gdb.execute("info files", to_string=True), re.M)
-    for wanted in (r"\.data$", r"load\d+$"):
-        for low, high, name in sections:
-            if re.match(wanted, name):
-                yield int(low, 16), int(high, 16)
+    for low, high, name in sections:
+        if re.match(wanted, name):
+            yield int(low, 16), int(high, 16)
 
 
-def coir_search():
+def coir_search(sections):
     """The addresses of what looks like a table."""
-    for low, high in coir_writable_ranges():
+    for low, high in coir_sections(sections):
         while low < high:
             try:
                 found = gdb.selected_inferior().search_memory(low, high - low, COIR_MAGIC)
@@ -146,7 +157,9 @@ def coir_layouts():
     inferior = gdb.selected_inferior()
     if inferior.pid == 0:
         raise gdb.GdbError("There is no process and no core file to look into.")
-    for search in (lambda: coir_tables.get(inferior.num, ()), coir_search):
+    # Where a table should be; then, of a core file without its program, all there is.
+    for search in (lambda: coir_tables.get(inferior.num, ()), lambda: coir_search(r"\.data$"),
+                   lambda: coir_search(r"load\d+$")):
         found = {}
         for address in search():
             try:
@@ -182,7 +195,7 @@ class CoirRuntime(CoirObject):
         super().__init__(layout, "runtime", address)
         self.index = index  # among those of the process, from 1
         self.thread = self.number("thread")
-        self.functions = {}
+        self.functions, self.words, self.scopes = {}, {}, {}
         self.now = self.number("virtual_now") or coir_clock(self.number("turn_began"))
 
     def until(self, time):
@@ -200,6 +213,17 @@ class CoirRuntime(CoirObject):
             known = " in section " in text
             self.functions[address] = text.split(" in section ")[0] if known else "%#x" % address
         return self.functions[address]
+
+    def string(self, address):
+        """A text that does not change, and that many tasks have in common."""
+        if address not in self.words:
+            self.words[address] = coir_string(address)
+        return self.words[address]
+
+    def scope_label(self, address):
+        if address not in self.scopes:
+            self.scopes[address] = CoirScope(self, address).label
+        return self.scopes[address]
 
     def tree(self):
         """Yields (depth, scope or task), outer ones first. They nest without bound: no recursion."""
@@ -275,9 +299,10 @@ class CoirTask(CoirObject):
     def registers(self):
         """Of the frame it will go on in, with "pc" and "sp" for whatever they are called."""
         sp = self.word("sp")
-        saved = {name[len("frame."):]: coir_word(sp + place) for name, place in self.layout.items()
-                 if name.startswith("frame.") and name != "frame.size"}
-        saved["sp"] = sp + self.layout["frame.size"]
+        frame = coir_read(sp, self.layout["frame.size"])
+        saved = {name: struct.unpack_from("<Q", frame, place)[0]
+                 for name, place in self.layout.frame.items()}
+        saved["sp"] = sp + len(frame)
         if "rip" in saved:
             saved["pc"] = saved.pop("rip")
         else:
@@ -311,9 +336,8 @@ class CoirTask(CoirObject):
     def wait_text(self, wait):
         """As the library says it (wait.c), as far as can be known from outside."""
         layout, object = self.layout, wait.word("object")
-        what = coir_string(wait.word("what")) if wait.word("what") else "something"
-        kind = next((name[len("what."):] for name, place in layout.items()
-                     if name.startswith("what.") and place == wait.word("what")), None)
+        what = self.runtime.string(wait.word("what")) if wait.word("what") else "something"
+        kind = layout.waits.get(wait.word("what"))
 
         def there(field):
             return coir_word(object + layout[field])
@@ -323,7 +347,7 @@ class CoirTask(CoirObject):
             return " %s by %s" % (verb, CoirTask(self.runtime, owner).label) if owner > 1 else ""
 
         if kind in ("close", "start", "next"):
-            return what[:-len("scope")] + CoirScope(self.runtime, object).label
+            return what[:-len("scope")] + self.runtime.scope_label(object)
         if kind == "join":
             return "join of " + CoirTask(self.runtime, object).label
         if kind == "sleep":
@@ -403,6 +427,7 @@ class CoirUnwinder(gdb.unwinder.Unwinder):
 
     def __init__(self):
         super().__init__("coir")
+        self.kinds = {}  # register -> its type
         self.end()
 
     def begin(self, task):
@@ -428,9 +453,11 @@ class CoirUnwinder(gdb.unwinder.Unwinder):
         pc, sp = self.PC_AND_SP[pending.architecture().name()]
         for name, value in self.registers.items():
             register = {"pc": pc, "sp": sp}.get(name, name)
-            if name[0] != "d":  # whose type is none a number can be cast to
-                kind = pending.read_register(register).type
-                info.add_saved_register(register, gdb.Value(value).cast(kind))
+            if name[0] == "d":  # whose type is none a number can be cast to
+                continue
+            if register not in self.kinds:
+                self.kinds[register] = pending.read_register(register).type
+            info.add_saved_register(register, gdb.Value(value).cast(self.kinds[register]))
         return info
 
 
@@ -539,7 +566,7 @@ class CoirPs(CoirCommand):
         for _, found in runtime.tree():
             if isinstance(found, CoirTask):
                 rows.append(("*" if found.running else "", str(found.serial), "'%s'" % found.name,
-                             found.state, CoirScope(runtime, found.word("home")).label))
+                             found.state, runtime.scope_label(found.word("home"))))
             elif isinstance(found, CoirMissing):
                 missing.append(found)
         widths = [min(max(map(len, column)), self.WIDEST) for column in zip(*rows)]
@@ -646,14 +673,22 @@ class CoirGcore(CoirCommand):
 As generate-core-file does, but with the stacks of the tasks: gdb before 17 gives a mapping up at
 the first page that cannot be read, which in a stack's guard is so."""
 
-    PIECE = 128 << 10
+    PAGE = os.sysconf("SC_PAGE_SIZE")
+    PIECE = 4096  # entries of the page map read at once
+    HAS_CONTENTS = 3 << 62  # bits of an entry: in memory, or swapped out
 
     def invoke(self, argument, from_tty):
-        path = argument or "core.%d" % gdb.selected_inferior().pid
+        inferior = gdb.selected_inferior()
+        if getattr(getattr(inferior, "connection", None), "type", "core") != "native":
+            raise gdb.GdbError("coir gcore is for a process that runs on this machine.")
+        path = argument or "core.%d" % inferior.pid
         gdb.execute("generate-core-file " + path, to_string=True)
-        with open(path, "r+b") as core:
+        with open(path, "r+b") as core, \
+                open("/proc/%d/mem" % inferior.pid, "rb", buffering=0) as memory, \
+                open("/proc/%d/pagemap" % inferior.pid, "rb", buffering=0) as pagemap:
             for place, offset, size in self.segments(core):
-                self.complete(core, place, offset, size)
+                for low, high in self.touched(pagemap, place, place + size):
+                    self.copy(core, memory, low, high, offset - place)
         gdb.write("Saved corefile %s, with all stacks\n" % path)
 
     def segments(self, core):
@@ -667,26 +702,30 @@ the first page that cannot be read, which in a stack's guard is so."""
             if kind == 1:  # PT_LOAD
                 yield place, offset, in_file
 
-    def complete(self, core, place, offset, size):
-        left_off = False
-        for at in range(0, size, self.PIECE):
-            piece = min(self.PIECE, size - at)
-            left_off |= not self.copy(core, place + at, offset + at, piece, left_off)
+    def touched(self, pagemap, low, high):
+        """Where there are pages: all others are zeros, as in the file."""
+        begin = None
+        for piece in range(low, high, self.PIECE * self.PAGE):
+            count = min(self.PIECE, (high - piece + self.PAGE - 1) // self.PAGE)
+            entries = os.pread(pagemap.fileno(), 8 * count, piece // self.PAGE * 8)
+            for i, (entry,) in enumerate(struct.iter_unpack("<Q", entries)):
+                if entry & self.HAS_CONTENTS:
+                    begin = piece + i * self.PAGE if begin is None else begin
+                elif begin is not None:
+                    yield begin, piece + i * self.PAGE
+                    begin = None
+        if begin is not None:
+            yield begin, high
 
-    def copy(self, core, place, offset, size, write):
-        """Whether all could be read. Where not, copies what can be."""
-        try:
-            data = coir_read(place, size)
-        except gdb.MemoryError:
-            half = size // 2 // 4096 * 4096
-            if half > 0:
-                self.copy(core, place, offset, half, True)
-                self.copy(core, place + half, offset + half, size - half, True)
-            return False
-        if write and any(data):
-            core.seek(offset)
+    def copy(self, core, memory, low, high, shift):
+        while low < high:
+            try:
+                data = os.pread(memory.fileno(), high - low, low)
+            except OSError:  # a guard, which older page maps take for a page; a device's
+                data = b""
+            core.seek(low + shift)
             core.write(data)
-        return True
+            low += len(data) or self.PAGE
 
 
 Coir()

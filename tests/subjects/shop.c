@@ -15,6 +15,7 @@
  *                              threads: the same tasks once more, in a runtime of a second thread
  *
  * Says "ready" on standard output when all is in place. Ends with its parent. */
+#include <alloca.h>
 #include <coir.h>
 #include <pthread.h>
 #include <signal.h>
@@ -71,8 +72,20 @@ static int assistant(void *arg) {
     return 0;
 }
 
+/* All pages down to the guard, so that what has contents begins right behind it. */
+static __attribute__((noinline)) void touch_whole_stack(void) {
+    coir_stack_use use;
+    if (coir_task_stack(coir_self(), &use) != 0)
+        return;
+    const size_t size = use.size - use.now - 2048;
+    volatile char *const room = alloca(size);
+    for (size_t i = 0; i < size; i += 1024)
+        room[i] = 1;
+}
+
 static int apprentice(void *arg) {
     struct shop *const shop = arg;
+    touch_whole_stack();
     return CALL(coir_join(shop->till, NULL));
 }
 
