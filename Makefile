@@ -122,7 +122,7 @@ shared   = libcoir$(if $(DARWIN),$(1).dylib,.so$(1))
 SOURCES  := $(filter-out src/poll/% src/sim/%,$(wildcard src/*/*.c)) src/poll/$(POLLER).c \
             $(wildcard arch/$(ARCH)/*.S)
 # ThreadSanitizer does not know the simulated threads.
-SIMULATIONS := $(if $(LINUX),$(if $(findstring thread,$(SAN)),,$(BUILD)/tests/nth))
+SIMULATIONS := $(if $(LINUX),$(if $(findstring thread,$(SAN)),,$(addprefix $(BUILD)/tests/,nth twin)))
 UNWIND   := $(shell grep -l '^\#include <libunwind.h>' tests/*/*.c)
 TESTS    := $(filter-out tests/fatal/% tests/fuzz/% tests/plain/% tests/sanitizers/% tests/sim/% \
                          tests/subjects/% $(if $(LINUX),,tests/debug/ps.c) \
@@ -220,7 +220,8 @@ $(SIM): $(call simulated,$(filter %.c,$(SIM_SOURCES))) \
 # One program with all of tests/sim, and one with all of each folder there.
 $(BUILD)/tests/sim: $(call objects,$(wildcard tests/sim/*.c)) $(SIM) $(BUILD)/test-sources
 $(BUILD)/tests/nth: $(call objects,$(wildcard tests/sim/nth/*.c)) $(SIM) $(BUILD)/test-sources
-$(BUILD)/tests/sim $(BUILD)/tests/nth:
+$(BUILD)/tests/twin: $(call objects,$(wildcard tests/sim/twin/*.c)) $(SIM) $(BUILD)/test-sources
+$(BUILD)/tests/sim $(BUILD)/tests/nth $(BUILD)/tests/twin:
 	echo "  ld    $@"
 	mkdir -p $(@D)
 	$(LINK)

@@ -21,3 +21,7 @@ static void check_program(const char *path) {
 Test(simulation, each_call_fails_in_its_turn) {
     check_program("tests/nth");
 }
+
+Test(simulation, it_says_what_this_system_says) {
+    check_program("tests/twin");
+}

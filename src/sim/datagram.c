@@ -86,15 +86,18 @@ static struct datagram *make(const struct coir__sim_socket *from, struct coir__s
     return it;
 }
 
-static void send_off(const struct coir__sim_socket *from, struct coir__sim_socket *receiver,
+static void send_off(struct coir__sim_socket *from, struct coir__sim_socket *receiver,
                      const struct iovec *parts, size_t size) {
-    coir_time delay = coir__sim_latency(&from->host, &receiver->host);
+    const coir_time delay = coir__sim_latency(&from->host, &receiver->host);
     if (delay == COIR_NEVER || coir__sim_fault(COIR_SIM_LOSS))
         return;
+    coir_time time = coir__sim->now + delay;
     if (coir__sim_fault(COIR_SIM_REORDER))
-        delay += coir__sim_draw_time(COIR_MS(500));
+        time += coir__sim_draw_time(COIR_MS(500)); /* others pass it */
+    else
+        time = from->last_arrives = time > from->last_arrives ? time : from->last_arrives;
     struct datagram *const it = make(from, receiver, parts, size);
-    coir__sim_at(coir__sim->now + delay, arrive, it, 0);
+    coir__sim_at(time, arrive, it, 0);
     coir__sim_drop(it);
 }
 

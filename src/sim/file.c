@@ -189,6 +189,10 @@ static size_t share(const struct coir__sim_file *file, bool writing, size_t size
     return size;
 }
 
+static int wrong_direction(const struct coir__sim_file *file) {
+    return S_ISFIFO(file->kind->mode) ? -EBADF : -EINVAL;
+}
+
 /* TCP gives all that there is: less means that the rest has yet to come, and that will be told. */
 static bool is_remote(struct coir__sim_file *file) {
     const struct coir__sim_flow *const flow =
@@ -205,7 +209,7 @@ static ssize_t input(int fd, const struct iovec *parts, int count,
     if (coir__sim_is_disk(file))
         return coir__sim_disk_transfer(file, false, parts, count, -1);
     if (file->kind->input == NULL)
-        return -EINVAL;
+        return wrong_direction(file);
     const int rc = mishap(file, false);
     if (rc < 0)
         return rc;
@@ -225,7 +229,7 @@ static ssize_t output(int fd, const struct iovec *parts, int count,
     if (coir__sim_is_disk(file))
         return coir__sim_disk_transfer(file, true, parts, count, -1);
     if (file->kind->output == NULL)
-        return -EINVAL;
+        return wrong_direction(file);
     const int rc = mishap(file, true);
     if (rc < 0)
         return rc;
@@ -259,18 +263,23 @@ ssize_t coir__sim_writev(int fd, const struct iovec *parts, int count) {
     return coir__sim_leave("writev", fd, output(fd, parts, count, NULL));
 }
 
+static bool is_no_socket(int fd) {
+    const struct coir__sim_file *const file = coir__sim_file_of(fd);
+    return file != NULL && !S_ISSOCK(file->kind->mode);
+}
+
 ssize_t coir__sim_recv(int fd, void *buffer, size_t size, int flags) {
     const struct iovec part = {.iov_base = buffer, .iov_len = size};
     if (coir__sim == NULL)
         return recv(fd, buffer, size, flags);
-    return coir__sim_leave("recv", fd, input(fd, &part, 1, NULL));
+    return coir__sim_leave("recv", fd, is_no_socket(fd) ? -ENOTSOCK : input(fd, &part, 1, NULL));
 }
 
 ssize_t coir__sim_send(int fd, const void *buffer, size_t size, int flags) {
     const struct iovec part = {.iov_base = (void *)(uintptr_t)buffer, .iov_len = size};
     if (coir__sim == NULL)
         return send(fd, buffer, size, flags);
-    return coir__sim_leave("send", fd, output(fd, &part, 1, NULL));
+    return coir__sim_leave("send", fd, is_no_socket(fd) ? -ENOTSOCK : output(fd, &part, 1, NULL));
 }
 
 ssize_t coir__sim_sendmsg(int fd, const struct msghdr *message, int flags) {

@@ -32,6 +32,7 @@ struct coir__sim_socket {
     /* Datagrams */
     struct coir__link queue;
     size_t queued;
+    coir_time last_arrives; /* of those it has sent */
 };
 
 /* A socket on a machine, not installed. */

@@ -52,11 +52,16 @@ static void join(struct coir__sim_socket *a, struct coir__sim_socket *b) {
     b->in = coir__sim_hold(a->out);
 }
 
+/* Whether the other end of a TCP connection has said that nothing more will come. */
+static bool is_over(const struct coir__sim_socket *socket) {
+    return socket->in != NULL && socket->in->remote && socket->in->ended;
+}
+
 void coir__sim_stream_break(struct coir__sim_socket *socket, int error) {
     if (socket->state == COIR_SIM_BROKEN)
         return;
     socket->state = COIR_SIM_BROKEN;
-    socket->error = error;
+    socket->error = error == ECONNRESET && is_over(socket) ? EPIPE : error;
     if (socket->in != NULL)
         socket->in->lost = NULL; /* what is on its way will not arrive */
     coir__sim_notify(&socket->file, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP | EPOLLERR);
@@ -259,7 +264,7 @@ static int accept_one(struct coir__sim_socket *listener) {
     if (coir__sim_fault(COIR_SIM_EINTR))
         return -EINTR;
     if (listener->state != COIR_SIM_LISTENING)
-        return -EINVAL;
+        return listener->type == SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
     const int rc =
         coir__sim_failure(COIR_SIM_ENOBUFS, COIR_SIM_ERRORS(ENOBUFS, ENOMEM, ECONNABORTED, EPROTO,
                                                             EPERM, EHOSTUNREACH, EINTR, EAGAIN));
@@ -326,11 +331,15 @@ static ssize_t stream_input(struct coir__sim_file *file, const struct iovec *par
     struct coir__sim_socket *const socket = (struct coir__sim_socket *)file;
     (void)message;
     if (socket->in == NULL || coir__sim_flow_readable(socket->in) == 0) {
+        if (is_over(socket)) /* whatever has happened since */
+            return 0;
         if (socket->error != 0)
             return take_error(socket);
         if (socket->state == COIR_SIM_BROKEN)
             return 0;
     }
+    if (socket->state == COIR_SIM_LISTENING && socket->family == AF_UNIX)
+        return -EINVAL;
     if (socket->in == NULL || socket->state == COIR_SIM_CONNECTING)
         return socket->state == COIR_SIM_CONNECTING ? -EAGAIN : -ENOTCONN;
     return coir__sim_flow_read(socket->in, parts, count, most);
@@ -344,8 +353,10 @@ static ssize_t stream_output(struct coir__sim_file *file, const struct iovec *pa
         return take_error(socket);
     if (socket->state == COIR_SIM_BROKEN)
         return -EPIPE;
+    if (socket->state == COIR_SIM_CONNECTING)
+        return -EAGAIN;
     if (socket->state != COIR_SIM_CONNECTED)
-        return socket->state == COIR_SIM_CONNECTING ? -EAGAIN : -ENOTCONN;
+        return socket->family == AF_UNIX ? -ENOTCONN : -EPIPE;
     if (socket->out->ending || (!socket->out->remote && socket->out->reader == NULL))
         return -EPIPE;
     const ssize_t rc = coir__sim_flow_write(socket->out, parts, count, most);
@@ -374,6 +385,7 @@ static unsigned stream_ready(struct coir__sim_file *file) {
     if (socket->in->ended)
         events |= EPOLLIN | EPOLLRDHUP | (socket->out->ending ? EPOLLHUP : 0);
     const bool refused = !socket->out->remote && socket->out->reader == NULL;
+    events |= refused ? EPOLLHUP : 0;
     if (socket->out->ending || refused || coir__sim_flow_writable(socket->out))
         events |= EPOLLOUT;
     else

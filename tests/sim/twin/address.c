@@ -1,0 +1,124 @@
+/* Addresses, connecting, datagrams, files. */
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "coir/sim.h"
+#include "sim/twin/twin.h"
+
+static char bytes[64];
+
+static void nobody_there(void) {
+    char own[COIR_ADDRESS_SIZE];
+    const int listener = coir_listen("127.0.0.1:0");
+    (void)coir_socket_address(listener, own, sizeof own);
+    (void)coir_close(listener);
+    note("tcp", coir_connect(own));
+    note("path", coir_connect(path_of("none")));
+    note("abstract", coir_connect("unix:@coir-twin-none"));
+    note("name", coir_connect("10.0.0.1:0"));
+}
+
+static void address_in_use(void) {
+    char own[COIR_ADDRESS_SIZE];
+    const int listener = coir_listen("127.0.0.1:0");
+    (void)coir_socket_address(listener, own, sizeof own);
+    note("tcp", coir_listen(own));
+    const int datagram = coir_bind_datagram("unix:@coir-twin-bound");
+    note("unix", coir_bind_datagram("unix:@coir-twin-bound"));
+    (void)coir_close(datagram);
+    (void)coir_close(listener);
+}
+
+/* The file of a socket stays when that is closed, and is replaced. */
+static void stale_path(void) {
+    const char *const path = path_of("stale");
+    int listener = coir_listen(path);
+    note("listen", listener >= 0);
+    note("listen", coir_listen(path));
+    (void)coir_close(listener);
+    note("connect", coir_connect(path));
+    listener = coir_listen(path);
+    note("listen", listener >= 0);
+    (void)coir_close(listener);
+    NOTE("unlink", coir__sim_unlink(path + strlen("unix:")));
+    note("connect", coir_connect(path));
+}
+
+static void wrong_calls(void) {
+    char own[COIR_ADDRESS_SIZE];
+    const int listener = coir_listen("unix:@coir-twin-calls");
+    const int datagram = coir_bind_datagram("unix:@coir-twin-datagram");
+    const int client = coir_connect("unix:@coir-twin-calls");
+    NOTE("listen", coir__sim_listen(datagram, 1));
+    NOTE("accept", coir__sim_accept4(datagram, NULL, NULL, 0));
+    NOTE("accept", coir__sim_accept4(client, NULL, NULL, 0));
+    note("peer", coir_peer_address(listener, own, sizeof own));
+    note("peer", coir_peer_address(client, own, sizeof own));
+    note_word(own);
+    note("read", coir_read(listener, bytes, 1));
+    note("stream to datagram", coir_connect("unix:@coir-twin-datagram"));
+    (void)coir_close(client);
+    (void)coir_close(datagram);
+    (void)coir_close(listener);
+}
+
+/* ---- Datagrams ---- */
+
+static void cut_off(const char *one, const char *other) {
+    char to[COIR_ADDRESS_SIZE], from[COIR_ADDRESS_SIZE] = "", sender[COIR_ADDRESS_SIZE];
+    const int a = coir_bind_datagram(one), b = coir_bind_datagram(other);
+    (void)coir_socket_address(a, to, sizeof to);
+    (void)coir_socket_address(b, sender, sizeof sender);
+    note("send", coir_send_to(b, "0123456789", 10, to));
+    note("send", coir_send_to(b, "", 0, to));
+    note("send", coir_send_to(b, "xy", 2, to));
+    settle();
+    note("receive", coir_receive_from(a, bytes, 4, &from));
+    note("sender", strcmp(from, sender) == 0);
+    note("receive", coir_receive_from(a, bytes, 4, NULL));
+    note("receive", coir_receive_from(a, bytes, 4, NULL));
+    NOTE("recv", coir__sim_recv(a, bytes, 4, 0));
+    (void)coir_close(a);
+    (void)coir_close(b);
+}
+
+static void cut_off_udp(void) {
+    cut_off("127.0.0.1:0", "127.0.0.1:0");
+}
+
+static void cut_off_unix(void) {
+    cut_off("unix:@coir-twin-one", "unix:@coir-twin-other");
+}
+
+static void sent_to_nobody(void) {
+    char gone[COIR_ADDRESS_SIZE];
+    const int fd = coir_bind_datagram("unix:@coir-twin-one");
+    const int udp = coir_bind_datagram("127.0.0.1:0"), other = coir_bind_datagram("127.0.0.1:0");
+    note("path", coir_send_to(fd, "x", 1, path_of("nobody")));
+    note("abstract", coir_send_to(fd, "x", 1, "unix:@coir-twin-nobody"));
+    (void)coir_socket_address(other, gone, sizeof gone);
+    (void)coir_close(other);
+    note("udp", coir_send_to(udp, "x", 1, gone));
+    settle();
+    note("udp", coir_send_to(udp, "x", 1, gone));
+    note("family", coir_send_to(udp, "x", 1, "[::1]:9"));
+    (void)coir_close(fd);
+    (void)coir_close(udp);
+}
+
+const struct behaviour address_behaviours[] = {
+    {"nobody there", nobody_there,
+     "tcp=ECONNREFUSED path=ENOENT abstract=ECONNREFUSED name=EINVAL"},
+    {"address in use", address_in_use, "tcp=EADDRINUSE unix=EADDRINUSE"},
+    {"stale path", stale_path,
+     "listen=1 listen=EADDRINUSE connect=ECONNREFUSED listen=1 unlink=0 connect=ENOENT"},
+    {"wrong calls", wrong_calls,
+     "listen=EOPNOTSUPP accept=EOPNOTSUPP accept=EINVAL peer=ENOTCONN peer=0 "
+     "unix:@coir-twin-calls read=EINVAL stream to datagram=ECONNREFUSED"},
+    {"cut off, UDP", cut_off_udp,
+     "send=10 send=0 send=2 receive=4 sender=1 receive=0 receive=2 recv=EAGAIN"},
+    {"cut off, Unix", cut_off_unix,
+     "send=10 send=0 send=2 receive=4 sender=1 receive=0 receive=2 recv=EAGAIN"},
+    {"sent to nobody", sent_to_nobody,
+     "path=ENOENT abstract=ECONNREFUSED udp=1 udp=1 family=EAFNOSUPPORT"},
+    {NULL, NULL, NULL}};
