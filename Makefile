@@ -16,6 +16,8 @@
 ##                   (SEEDS=100000 as many, FIRST=1 from there; COIR_SIM=seed:7 that one)
 ## make fuzz         feeds the parsers and tests/sim what libFuzzer thinks of (clang); SECONDS=60
 ##                   TARGET=http only tests/fuzz/http.c
+## make soak         an hour (MINUTES=60) of clients that vanish, stall, reset and come in hordes, on
+##                   echo and httpd under AddressSanitizer, and of cancelled scopes: what was lost?
 ## make cross        builds all of it for macOS, the BSDs and musl by zig, and runs what can run
 ##                   (ZIG= the compiler; otherwise npm fetches it)
 ## make examples     the programs of examples/
@@ -125,6 +127,7 @@ SOURCES  := $(filter-out src/poll/% src/sim/%,$(wildcard src/*/*.c)) src/poll/$(
 SIMULATIONS := $(if $(LINUX),$(if $(findstring thread,$(SAN)),,$(addprefix $(BUILD)/tests/,nth twin)))
 UNWIND   := $(shell grep -l '^\#include <libunwind.h>' tests/*/*.c)
 TESTS    := $(filter-out tests/fatal/% tests/fuzz/% tests/plain/% tests/sanitizers/% tests/sim/% \
+                         tests/soak/% \
                          tests/subjects/% $(if $(LINUX),,tests/debug/ps.c) \
                          $(if $(SIMULATIONS),,tests/simulation.c) \
                          $(if $(WITHOUT_UNWIND),$(UNWIND)), \
@@ -246,6 +249,15 @@ $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o
 	echo "  ld    $@"
 	mkdir -p $(@D)
 	$(LINK)
+
+$(BUILD)/tests/soak: $(call objects,$(wildcard tests/soak/*.c)) $(STATIC)
+	echo "  ld    $@"
+	mkdir -p $(@D)
+	$(LINK)
+
+soak:
+	MAKE='$(MAKE)' CC='$(CC)' sh tools/soak.sh \
+	    $(or $(SECONDS),$(shell expr $(or $(MINUTES),60) \* 60))
 
 fuzz:
 	MAKE='$(MAKE)' sh tools/fuzz.sh $(or $(SECONDS),60) $(TARGET)
@@ -439,7 +451,7 @@ $(BUILD)/flags $(BUILD)/sources $(BUILD)/test-sources: FORCE
 
 FORCE:
 .PHONY: FORCE all cross examples demo benches bench bench-quick bench-deps check-perf tests check \
-        sim fuzz deps check-aarch64 format lint clean help install uninstall
+        sim soak fuzz deps check-aarch64 format lint clean help install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 $(V).SILENT:
