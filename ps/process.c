@@ -91,6 +91,9 @@ static pid_t tid_of(pid_t pid, long thread) {
 static _Noreturn void die_of_permission(const struct target *target) {
     char line[64] = "";
     unsigned count;
+    status_line(target->pid, "VmSize", line, sizeof line);
+    if (line[0] == '\0') /* of one that is ending nobody may look into what is left */
+        die("%s has ended", target->name);
     status_line(target->pid, "TracerPid", line, sizeof line);
     const long tracer = last_number(line, &count);
     if (tracer != 0)

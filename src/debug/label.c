@@ -64,7 +64,7 @@ const char *coir__task_label(const struct coir__task *task, char *out, size_t si
 const char *coir__scope_label(const coir_scope *scope, char *out, size_t size_bytes) {
     struct coir__words text = {.out = out, .size_bytes = size_bytes};
     if (scope->coir__name != NULL)
-        coir__say(&text, "scope '%s'", scope->coir__name);
+        coir__say(&text, "scope '%.*s'", (int)(size_bytes - sizeof "scope ''"), scope->coir__name);
     else
         coir__say(&text, "scope %p", (const void *)scope);
     return out;

@@ -1,4 +1,5 @@
 /* Durations and counts in words, and text in bounds. */
+#include "core/runtime.h"
 #include "debug/words.h"
 
 #include "support.h"
@@ -54,4 +55,11 @@ Test(debug_words, text_ends_where_its_room_does) {
     coir__say(&text, "more");
     check_str(buffer, "abcde?f");
     check_int(text.length, 7);
+}
+
+Test(debug_words, the_name_of_a_scope_is_cut_within_its_quotes) {
+    const coir_scope scope = {.coir__name = "somewhat long"};
+    char label[24], brief[14];
+    check_str(coir__scope_label(&scope, label, sizeof label), "scope 'somewhat long'");
+    check_str(coir__scope_label(&scope, brief, sizeof brief), "scope 'somew'");
 }
