@@ -32,8 +32,10 @@ int coir__sim_parse_host(const char *text, struct coir__address *out) {
     return 0;
 }
 
+/* Of the task that runs; NULL: none does, or it is on none. */
 static struct machine *own_machine(void) {
-    return coir__rt != NULL && coir__sim->thread == NULL ? coir_local_get(&machine_key) : NULL;
+    const bool none = coir__rt == NULL || coir__sim->thread != NULL || coir__sim->looking;
+    return none ? NULL : coir_local_get(&machine_key);
 }
 
 struct coir__address coir__sim_own_host(void) {

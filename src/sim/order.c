@@ -36,6 +36,7 @@ static void look_around(struct coir__runtime *rt) {
 static void before_pick(void *context) {
     struct coir__sim *const sim = context;
     struct coir__runtime *const rt = coir__rt;
+    sim->looking = true;
     if (rt->holds_signals && coir__sim_fault(COIR_SIM_SIGNAL)) {
         coir__sim_trace("SIGINT");
         coir_sim_set_rate(COIR_SIM_SIGNAL, 0); /* a second one would end the program */
@@ -43,6 +44,7 @@ static void before_pick(void *context) {
     }
     if (sim->options.look_rate > 0 && coir__sim_draw(65536) < sim->options.look_rate)
         look_around(rt);
+    sim->looking = false;
 }
 
 /* For the order of arrival there is none: tasks then switch to one another as they do outside, on

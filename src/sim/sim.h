@@ -74,6 +74,7 @@ struct coir__sim {
     uint16_t next_port;
     uint64_t flows; /* made so far */
     unsigned spell; /* order.c: picks left in the present order */
+    bool looking; /* order.c: the loop's work is done between two tasks, the current one is over */
     coir_sim_order order;
 
     FILE *messages;         /* what the library says on stderr goes there; made when it is needed */

@@ -206,7 +206,7 @@ static void write_who(FILE *out) {
         (void)fputs("thread: ", out);
         return;
     }
-    if (rt == NULL || rt->current == &rt->loop)
+    if (rt == NULL || rt->current == &rt->loop || coir__sim->looking)
         return;
     if (host.size > 0 && coir__address_format(&host, text, sizeof text) == 0)
         (void)fprintf(out, "%.*s ", (int)(strrchr(text, ':') - text), text);

@@ -303,7 +303,8 @@ static void does_the_same_again(void) {
         size_t sizes[2];
         coir_sim_report reports[2];
         for (int i = 0; i < 2; i++) {
-            coir_sim_options options = {.seed = seed, .order = COIR_SIM_MIXED};
+            coir_sim_options options = {
+                .seed = seed, .order = COIR_SIM_MIXED, .look_rate = seed % 2 == 0 ? 30000 : 0};
             options.rates[COIR_SIM_EAGAIN] = options.rates[COIR_SIM_LATE_EVENT] = 6000;
             options.rates[COIR_SIM_SLOW_LINK] = options.rates[COIR_SIM_EARLY_WAKE] = 6000;
             options.trace = open_memstream(&texts[i], &sizes[i]);
