@@ -81,9 +81,19 @@ static bool find_mapping(uintptr_t address, struct coir__module *out) {
     return found;
 }
 
+/* The kernel's own library is no file, but all of it is mapped in one piece. */
+static bool is_of_kernel(const struct coir__module *module) {
+    return strcmp(module->path, "[vdso]") == 0;
+}
+
 /* The whole file, read through a mapping of its own; fails for what is not a file. */
 static void open_image(struct coir__module *module) {
     struct stat info;
+    if (is_of_kernel(module)) {
+        module->image = (const char *)module->start;
+        module->size_bytes = module->end - module->start;
+        return;
+    }
     const int fd = module->path[0] == '/' ? open(module->path, O_RDONLY | O_CLOEXEC) : -1;
     module->image = NULL;
     if (fd < 0)
@@ -98,7 +108,7 @@ static void open_image(struct coir__module *module) {
 }
 
 static void close_image(struct coir__module *module) {
-    if (module->image != NULL)
+    if (module->image != NULL && !is_of_kernel(module))
         sys_unmap((void *)(uintptr_t)module->image, module->size_bytes);
     module->image = NULL;
 }
