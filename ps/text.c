@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coir/base.h"
 #include "listing.h"
 
 #define LINE_SIZE 1024
@@ -151,6 +152,8 @@ static void print_others(const struct listing *listing, const struct task *task,
     if (task->wait != NULL && group->longest > 0) {
         coir__say(&line, ", for ");
         coir__say_duration(&line, group->shortest);
+    }
+    if (group->longest >= group->shortest + COIR_MS(100)) {
         coir__say(&line, " to ");
         coir__say_duration(&line, group->longest);
     }

@@ -113,12 +113,26 @@ static void check_refusal(const program_result *result, const char *text) {
     "\n        task 6 'doze': sleeps until ", "\n            doze",                                \
         "\n            and 3 tasks as this one", "7 'doze', 8 'doze', 9 'doze'\n"
 
+/* Not "for 1.2 s to 1.2 s". */
+static void check_no_empty_range(const char *text) {
+    const char *const others = strstr(text, "as this one, for ");
+    check(others != NULL);
+    const char *const begin = others + strlen("as this one, for "), *const end = strchr(begin, ':');
+    const char *const to = strstr(begin, " to ");
+    if (to != NULL && to < end) {
+        const size_t length = (size_t)(to - begin);
+        check((size_t)(end - to) != length + strlen(" to ") ||
+              strncmp(begin, to + strlen(" to "), length) != 0);
+    }
+}
+
 PS_TEST(lists_the_tasks_of_a_process) {
     begin(SHOP, NULL);
     const char *const text = look(NULL);
     check_in_order(text, SUBJECT, SHOP_LINES);
     check_in_order(text, OF_PROCESSES("held for "), FUNCTIONS);
     check_in_order(text, GROUP);
+    check_no_empty_range(text);
     check_contains(text, OF_PROCESSES(", pipe:["));
     end_subject(&subject);
 }
