@@ -6,6 +6,7 @@
  *   spawn    a scope, one task in it, its close      spawn-100 the same with a hundred, per task
  *   handle   a task with a handle, spawned, joined   scope     a scope opened and closed
  *   deadline the same with a deadline                mutex     locked and unlocked
+ *   handed   a mutex handed over by a task that yields inside, to another one and back
  *   channel  a word there and back, without buffers  echo      a request and its answer, one task
  * each
  */
@@ -120,6 +121,24 @@ static int count_mutex(void) {
     return coir_mutex_destroy(&mutex);
 }
 
+static int take_turns(void *arg) {
+    for (uint64_t i = 0; i < times; ++i) {
+        COIR_TRY(coir_mutex_lock(arg));
+        COIR_TRY(coir_yield());
+        COIR_TRY(coir_mutex_unlock(arg));
+    }
+    return 0;
+}
+
+static int count_handed(void) {
+    coir_mutex mutex = {0};
+    COIR_SCOPE(scope);
+    COIR_TRY(coir_spawn(&scope, take_turns, &mutex));
+    COIR_TRY(take_turns(&mutex));
+    COIR_TRY(coir_scope_close(&scope, 0));
+    return coir_mutex_destroy(&mutex);
+}
+
 static coir_channel *requests, *answers;
 
 static int answer(void *arg) {
@@ -185,10 +204,10 @@ static const struct {
     const char *name;
     int (*count)(void);
 } all[] = {
-    {"switch", count_switch},   {"yield", count_yield},         {"crowd", count_crowd},
-    {"spawn", count_spawn},     {"spawn-100", count_spawn_100}, {"handle", count_handle},
-    {"scope", count_scope},     {"deadline", count_deadline},   {"mutex", count_mutex},
-    {"channel", count_channel}, {"echo", count_echo},
+    {"switch", count_switch}, {"yield", count_yield},         {"crowd", count_crowd},
+    {"spawn", count_spawn},   {"spawn-100", count_spawn_100}, {"handle", count_handle},
+    {"scope", count_scope},   {"deadline", count_deadline},   {"mutex", count_mutex},
+    {"handed", count_handed}, {"channel", count_channel},     {"echo", count_echo},
 };
 
 static int app(void *arg) {

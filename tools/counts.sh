@@ -38,7 +38,7 @@ cost() {
 }
 
 echo "$made_by" >"$now"
-for what in switch yield crowd spawn spawn-100 handle scope deadline mutex channel echo; do
+for what in switch yield crowd spawn spawn-100 handle scope deadline mutex handed channel echo; do
     instructions=$(cost "$what")
     printf '%-10s %s\n' "$what" "$instructions" >>"$now"
 done

@@ -63,11 +63,23 @@ struct coir__offer {
     struct coir__select *select; /* whose case this is; NULL: of a call of its own, in the seat */
 };
 
+/* A task's wait in a queue (sync/queued.h). */
+struct coir__queued {
+    coir_waiter wait; /* first, so that a cut finds the rest */
+    struct coir__link link;
+    struct coir__queue *queue; /* the one it waits in */
+};
+
 /* Room for the wait of a call that has no frame meanwhile, because it ends in a jump into the
  * switch. */
 struct coir__seat {
-    struct coir__offer offer;
-    coir_waiter wait;
+    union {
+        struct coir__queued queued;
+        struct {
+            struct coir__offer offer;
+            coir_waiter wait;
+        };
+    };
 };
 
 /* On a stack that was never used, or whose task has ended, these are as they shall be at the next

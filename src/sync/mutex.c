@@ -64,6 +64,15 @@ static coir__noinline int lock_slow(struct coir__runtime *rt, struct coir__lock 
     return 0;
 }
 
+/* Where the mutex is another task's, and nothing else is in the way, it waits without a frame. */
+static coir__noinline int lock_contended(struct coir__runtime *rt, struct coir__lock *lock) {
+    struct coir__task *const self = rt->current;
+    if (!coir__unhindered(rt, self) || lock->owner == self || !coir__lock_held(lock))
+        return lock_slow(rt, lock);
+    return coir__park_unhindered(rt, self,
+                                 coir__queue_up(self, &lock->waiters, coir__what_mutex, lock));
+}
+
 int coir_mutex_lock(coir_mutex *mutex) {
     struct coir__runtime *const rt = coir__rt;
     if (unlikely(rt == NULL))
@@ -73,7 +82,7 @@ int coir_mutex_lock(coir_mutex *mutex) {
     struct coir__lock *const lock = &mutex->coir__lock;
     struct coir__task *const self = rt->current;
     if (unlikely(self->due != COIR_NEVER) || unlikely(lock->owner != NULL))
-        return lock_slow(rt, lock);
+        return lock_contended(rt, lock);
     coir__lock_take(lock, self);
     return 0;
 }

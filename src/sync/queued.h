@@ -1,18 +1,13 @@
 /* Waiting in a queue: what all primitives do when a call cannot go on.
  *
- * The record lives in the frame of the waiting call and is linked exactly while it may be found.
+ * The record lives in the frame of the waiting call, or in the seat of its task where nothing more
+ * has to be known of the wait, and is linked exactly while it may be found.
  * Whoever ends the wait unlinks it first: a waker by popping it, a cut by coir__queued_cut. */
 #ifndef COIR_SYNC_QUEUED_H
 #define COIR_SYNC_QUEUED_H
 
 #include "base/queue.h"
 #include "core/runtime.h"
-
-struct coir__queued {
-    coir_waiter wait; /* first, so that a cut finds the rest */
-    struct coir__link link;
-    struct coir__queue *queue; /* the one it waits in */
-};
 
 static inline struct coir__queued *coir__queued_of(struct coir__link *link) {
     return list_entry(link, struct coir__queued, link);
@@ -33,12 +28,24 @@ coir__inline int coir__queued_park(struct coir__runtime *rt, struct coir__queue 
     return coir__park(rt, rt->current, &queued->wait);
 }
 
-/* The same for a wait of which nothing but its place has to be known. */
+/* Puts the task, which is about to park, at the end of the queue, by the record in its seat. */
+coir__inline coir_waiter *coir__queue_up(struct coir__task *self, struct coir__queue *queue,
+                                         const char *what, const void *object) {
+    struct coir__queued *const queued = &self->seat.queued;
+    queued->wait = (coir_waiter){.cut = coir__queued_cut, .what = what, .object = object};
+    queued->queue = queue;
+    queue_append(queue, &queued->link);
+    return &queued->wait;
+}
+
+/* Parks for a wait of which nothing but its place has to be known. The caller has checked. Ends in
+ * a jump into the switch, unless the turn ends. */
 coir__inline int coir__wait_in(struct coir__runtime *rt, struct coir__queue *queue,
                                const char *what, const void *object) {
-    struct coir__queued queued = {
-        .wait = {.cut = coir__queued_cut, .what = what, .object = object}};
-    return coir__queued_park(rt, queue, &queued);
+    struct coir__task *const self = rt->current;
+    coir_waiter *const wait = coir__queue_up(self, queue, what, object);
+    return likely(rt->turn_left > 0) ? coir__park_unhindered(rt, self, wait)
+                                     : coir__park(rt, self, wait);
 }
 
 /* Takes the first waiter out of the queue; NULL if there is none. */
