@@ -175,10 +175,7 @@ coir__inline void wait_for_children(struct coir__runtime *rt, coir_scope *scope)
 }
 
 /* Law 7, in its order. `lone`: the body came to -ECANCELED though nobody had cancelled it. */
-static int outcome(const coir_scope *scope, int rc, bool lone) {
-    if (likely(rc >= 0) && likely(scope->coir__first_error == 0) && likely(scope->coir__cut == 0) &&
-        likely(!scope->coir__lone_cut))
-        return rc;
+static coir__noinline int outcome_slow(const coir_scope *scope, int rc, bool lone) {
     if (rc < 0 && rc != -ECANCELED)
         return rc;
     if (scope->coir__first_error != 0 && !scope->coir__won)
@@ -195,6 +192,14 @@ static int outcome(const coir_scope *scope, int rc, bool lone) {
     if (rc == -ECANCELED && scope->coir__cancelled)
         return 0;
     return rc;
+}
+
+/* The same, quickly where nothing failed and nothing was cut. */
+coir__inline int outcome(const coir_scope *scope, int rc, bool lone) {
+    return likely(rc >= 0) && likely(scope->coir__first_error == 0) &&
+                   likely(scope->coir__cut == 0) && likely(!scope->coir__lone_cut)
+               ? rc
+               : outcome_slow(scope, rc, lone);
 }
 
 /* Takes the scope out of its owner's chain. */
