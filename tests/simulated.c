@@ -27,6 +27,7 @@ static void run_case(const char *name) {
 SIMULATED_TEST(machines_are_cut_off_and_mended, "partition")
 SIMULATED_TEST(who_is_killed_reaches_nobody_and_starts_again, "killed client")
 SIMULATED_TEST(a_server_that_loses_its_power_is_not_heard_of, "killed server")
+SIMULATED_TEST(who_waits_to_be_accepted_is_cut_off_with_the_listener, "killed backlog")
 SIMULATED_TEST(a_killed_machine_has_no_datagrams, "killed datagrams")
 SIMULATED_TEST(options_and_addresses_out_of_range_are_refused, "misuse")
 SIMULATED_TEST(outside_of_a_simulation_nothing_is_simulated, "outside")

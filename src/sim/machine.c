@@ -97,9 +97,9 @@ int coir_sim_kill(const char *address) {
     if (machine != NULL)
         machine->dead = true;
     struct coir__link *const all = &coir__sim->sockets;
-    for (struct coir__link *next, *link = all->next; link != all; link = next) {
+    /* A listener takes its backlog with it, which is behind it; itself its descriptor keeps. */
+    for (struct coir__link *link = all->next; link != all; link = link->next) {
         struct coir__sim_socket *const socket = list_entry(link, struct coir__sim_socket, of_world);
-        next = link->next;
         if (socket->file.fd >= 0 && coir__sim_same_machine(&socket->host, &host))
             kill_socket(socket);
     }

@@ -180,6 +180,38 @@ static int kill_a_server(void *arg) {
     return coir_scope_close(&s, 0);
 }
 
+static int accept_nobody(void *listener) {
+    HOLDS(coir_sim_host(SERVER) == 0);
+    *(int *)listener = coir_listen(ADDRESS);
+    HOLDS(*(int *)listener >= 0);
+    return 0;
+}
+
+/* What waits in the backlog goes with the listener, whoever has connected and left. */
+static int kill_a_backlog(void *arg) {
+    (void)arg;
+    int listener = -1;
+    COIR_SCOPE(s);
+    COIR_TRY(coir_sim_host(CLIENT));
+    coir_task busy;
+    COIR_TRY(coir_spawn_task(&s, accept_nobody, &listener, &busy));
+    HOLDS(coir_join(busy, NULL) == 0);
+    for (int i = 0; i < 3; i++) {
+        const int left = coir_connect(ADDRESS);
+        HOLDS(left >= 0);
+        coir_close(left);
+    }
+    const int fd = coir_connect(ADDRESS);
+    HOLDS(fd >= 0);
+    HOLDS(coir_sim_kill(SERVER) == 0);
+    char byte;
+    HOLDS(coir_read(fd, &byte, 1) <= 0);
+    coir_close(fd);
+    HOLDS(coir_accept(listener) < 0);
+    coir_close(listener);
+    return coir_scope_close(&s, 0);
+}
+
 static int kill_datagrams(void *arg) {
     (void)arg;
     char text[8];
@@ -328,6 +360,7 @@ static const struct {
     {"partition", .body = cut_and_mend},
     {"killed client", .body = kill_a_client},
     {"killed server", .body = kill_a_server},
+    {"killed backlog", .body = kill_a_backlog},
     {"killed datagrams", .body = kill_datagrams},
     {"misuse", .act = refuses_options},
     {"outside", .act = does_nothing_outside},
