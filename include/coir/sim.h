@@ -53,7 +53,7 @@ typedef enum coir_sim_fault {
     COIR_SIM_SPURIOUS_EVENT, /* is told though nothing has happened */
     COIR_SIM_EARLY_WAKE,     /* the poller returns before the time is up */
     COIR_SIM_CLOCK_JUMP,     /* the machine slept for seconds or minutes */
-    COIR_SIM_SIGNAL,         /* SIGINT comes (if the options of the runtime ask for it) */
+    COIR_SIM_SIGNAL,         /* SIGINT comes, once (if the options of the runtime ask for it) */
     COIR_SIM_FAULTS
 } coir_sim_fault;
 
@@ -73,8 +73,8 @@ typedef struct coir_sim_options {
     coir_sim_order order;
     unsigned look_rate;       /* how often, in 65,536 picks of the next task, the loop looks for
                                  timers and events before its turn is over */
-    coir_time call_time;      /* most that a system call takes; default 1 us */
-    coir_time latency;        /* most that a packet takes; default 1 ms */
+    coir_time call_time;      /* most that a system call takes, up to a day; default 1 us */
+    coir_time latency;        /* most that a packet takes, up to a day; default 1 ms */
     size_t socket_room_bytes; /* of each direction of a stream, a pipe; default 64 KiB */
     unsigned descriptors_max; /* default and most: 1,024 */
     /* Not by chance but for certain: the n-th of all calls that can fail does, counted from 1; and
@@ -117,12 +117,14 @@ bool coir_sim_active(void);
 /* A number below `count` from the run's seed; 0 outside. */
 uint32_t coir_sim_draw(uint32_t count);
 
-/* Changes the rate of a fault from now on. Ignored outside. */
+/* Changes the rate of a fault from now on. Ignored outside. (A run in the order COIR_SIM_FIFO looks
+ * for COIR_SIM_SIGNAL only if it began with a rate for it, or a look_rate.) */
 void coir_sim_set_rate(coir_sim_fault fault, uint16_t rate);
 
 /* The machine that the calling task, and those it spawns from now on, run on: its sockets have that
  * address, a number such as "10.0.0.7"; 127.0.0.1 is each machine itself. Tasks that are on none
- * share one without a name. Errors: -EINVAL no such number; -ENOMEM; -EPERM outside. */
+ * share one without a name. Files and Unix sockets are the same on all. Errors: -EINVAL no such
+ * number; -ENOMEM; -EPERM outside, and in a job of coir_offload. */
 COIR_MUST_CHECK int coir_sim_host(const char *address);
 
 /* Cuts the network between two machines, or mends it with the same two. What is sent meanwhile
@@ -133,11 +135,11 @@ int coir_sim_partition(const char *a, const char *b, bool cut);
 
 /* Kills what runs on a machine, as `kill -9` does, as far as the network can see: its sockets are
  * closed, the other ends read the end of the stream or a reset, connecting is refused, and nothing
- * that those tasks still do reaches anybody; their calls fail, with -ENETDOWN first. (Cut it off
- * before, and mend that when it is up again: then it has lost its power.) The tasks themselves are
- * functions of this program: cancel the scope they are in, and close it. To start again, call
- * coir_sim_host in a new task. Files stay as they were written. Errors: -EINVAL no machine's
- * number; -EPERM outside. */
+ * that those tasks still do reaches anybody: their calls fail with -ENETDOWN, on a stream once, and
+ * then as on one that has ended (0 to read, -EPIPE to write). (Cut it off before, and mend that
+ * when it is up again: then it has lost its power.) The tasks themselves are functions of this
+ * program: cancel the scope they are in, and close it. To start again, call coir_sim_host in a new
+ * task. Files stay as they were written. Errors: -EINVAL no machine's number; -EPERM outside. */
 int coir_sim_kill(const char *address);
 
 /* Makes a name known that coir_resolve and coir_connect can look up; again with the same name: one

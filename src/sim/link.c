@@ -87,13 +87,14 @@ int coir_sim_partition(const char *a, const char *b, bool cut) {
     const struct cut turned = {.a = ends.b, .b = ends.a, .any_a = ends.any_b, .any_b = ends.any_a};
     coir__sim_trace("%s and %s are %s", a, b, cut ? "cut off from each other" : "joined again");
     struct coir__link *const all = &coir__sim->cuts;
-    unsigned count = 0;
+    unsigned count = 0; /* of the others */
     for (struct coir__link *next, *link = all->next; link != all; link = next) {
         struct cut *const old = list_entry(link, struct cut, link);
         next = link->next;
-        count++;
         if (is_between(old, &ends) || is_between(old, &turned))
             mend(old);
+        else
+            count++;
     }
     if (!cut)
         return 0;

@@ -19,7 +19,7 @@ struct machine {
 
 static const coir_local machine_key;
 
-int coir__sim_parse_host(const char *text, struct coir__address *out) {
+int coir__sim_parse_number(const char *text, struct coir__address *out) {
     struct coir__target target;
     char with_port[COIR_ADDRESS_SIZE];
     if (text == NULL || strlen(text) > COIR_ADDRESS_SIZE - 8)
@@ -30,6 +30,13 @@ int coir__sim_parse_host(const char *text, struct coir__address *out) {
         return -EINVAL;
     *out = target.address;
     return 0;
+}
+
+/* Not what each machine calls itself: as a machine's number it would be reached by none. */
+int coir__sim_parse_host(const char *text, struct coir__address *out) {
+    const struct coir__address nobody = {.size = 0};
+    COIR_TRY(coir__sim_parse_number(text, out));
+    return coir__sim_machine(out, &nobody).size != 0 ? 0 : -EINVAL;
 }
 
 /* Of the task that runs; NULL: none does, or it is on none. */

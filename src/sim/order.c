@@ -47,11 +47,13 @@ static void before_pick(void *context) {
     sim->looking = false;
 }
 
-/* For the order of arrival there is none: tasks then switch to one another as they do outside, on
- * the shortest paths. */
+/* For the order of arrival alone there is none: tasks then switch to one another as they do
+ * outside, on the shortest paths. */
 struct coir__chooser coir__sim_chooser(struct coir__sim *sim) {
-    sim->order = sim->options.order;
-    if (sim->order == COIR_SIM_FIFO)
+    const coir_sim_options *const options = &sim->options;
+    sim->order = options->order;
+    if (sim->order == COIR_SIM_FIFO && options->look_rate == 0 &&
+        options->rates[COIR_SIM_SIGNAL] == 0)
         return (struct coir__chooser){.choose = NULL};
     return (struct coir__chooser){.choose = choose, .before = before_pick, .context = sim};
 }

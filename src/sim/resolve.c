@@ -42,19 +42,12 @@ void coir__sim_names_fini(void) {
 }
 
 int coir_sim_name(const char *text, const char *address) {
-    struct coir__address parsed = {.size = 0};
-    char with_port[COIR_ADDRESS_SIZE];
-    struct coir__target target;
+    struct coir__address parsed;
     if (coir__sim == NULL)
         return -EPERM;
-    if (text == NULL || address == NULL || text[0] == '\0' ||
-        strlen(text) >= sizeof((struct name *)0)->name || strlen(address) > COIR_ADDRESS_SIZE - 8)
+    if (text == NULL || text[0] == '\0' || strlen(text) >= sizeof((struct name *)0)->name ||
+        coir__sim_parse_number(address, &parsed) < 0)
         return -EINVAL;
-    (void)snprintf(with_port, sizeof with_port, strchr(address, ':') != NULL ? "[%s]:0" : "%s:0",
-                   address);
-    if (coir__address_parse(with_port, &target) < 0 || target.is_name || target.any)
-        return -EINVAL;
-    parsed = target.address;
     unsigned count = 0;
     for (struct coir__link *link = coir__sim->names.next; link != &coir__sim->names;
          link = link->next)

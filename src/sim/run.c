@@ -52,12 +52,14 @@ static void destroy(struct coir__sim *sim) {
     free(sim);
 }
 
+#define TIME_MAX COIR_SEC(24 * 3600) /* of a call or a packet: sums of them fit a coir_time */
+
 /* Whether each option is in its range: what is ignored in silence is looked for long. */
 static bool are_valid(const coir_sim_options *options) {
     return (unsigned)options->order <= COIR_SIM_MIXED && options->look_rate <= 65536 &&
-           options->call_time >= 0 && options->latency >= 0 &&
-           options->descriptors_max <= COIR_SIM_DESCRIPTORS && options->runtime.seed == 0 &&
-           !options->runtime.virtual_clock;
+           options->call_time >= 0 && options->call_time <= TIME_MAX && options->latency >= 0 &&
+           options->latency <= TIME_MAX && options->descriptors_max <= COIR_SIM_DESCRIPTORS &&
+           options->runtime.seed == 0 && !options->runtime.virtual_clock;
 }
 
 int coir_sim_run(coir_fn fn, void *arg, const coir_sim_options *options, coir_sim_report *report) {

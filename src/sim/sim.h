@@ -236,7 +236,9 @@ void coir__sim_disk_fini(void);
 void coir__sim_names_fini(void);
 void coir__sim_cuts_fini(void);
 void coir__sim_machines_fini(void);
-/* The address of a machine: "10.0.0.1", "::1" or so, without a port. 0 or -EINVAL. */
+/* An address without a port: "10.0.0.1", "::1" or so. 0 or -EINVAL. */
+int coir__sim_parse_number(const char *text, struct coir__address *out);
+/* The same for a machine, which is not 127.0.0.1, ::1 or all addresses. */
 int coir__sim_parse_host(const char *text, struct coir__address *out);
 /* The machine of the calling task: an address, or size 0; whether it was killed. */
 struct coir__address coir__sim_own_host(void);

@@ -253,7 +253,9 @@ int coir__sim_connect(int fd, const struct sockaddr *to, socklen_t to_size) {
     struct coir__sim_socket *const socket = coir__sim_socket_of(fd, &rc);
     const struct coir__address address = to_address(to, to_size);
     trace_target(fd, &address);
-    if (socket != NULL)
+    if (socket != NULL && coir__sim_own_host_dead())
+        rc = -ENETDOWN;
+    else if (socket != NULL)
         rc = socket->type == SOCK_STREAM ? coir__sim_stream_connect(socket, &address)
                                          : coir__sim_datagram_connect(socket, &address);
     return (int)coir__sim_leave("connect", fd, rc);

@@ -212,6 +212,37 @@ static int kill_a_backlog(void *arg) {
     return coir_scope_close(&s, 0);
 }
 
+/* Who waits for room in a backlog tries again later; not so when it is dead. */
+static int await_room(void *arg) {
+    (void)arg;
+    HOLDS(coir_sim_host("10.0.0.3") == 0);
+    HOLDS(coir_connect("unix:@full") == -ENETDOWN);
+    return 0;
+}
+
+static int kill_who_waits_for_room(void *arg) {
+    enum { MANY = 17 };
+    (void)arg;
+    int fds[MANY];
+    COIR_SCOPE(s);
+    const int listener = coir_listen("unix:@full");
+    HOLDS(listener >= 0);
+    for (int i = 0; i < MANY; i++)
+        HOLDS((fds[i] = coir_connect("unix:@full")) >= 0);
+    COIR_TRY(coir_spawn(&s, await_room, NULL));
+    HOLDS(coir_sleep(COIR_SEC(1)) == 0);
+    HOLDS(coir_sim_kill("10.0.0.3") == 0);
+    for (int i = 0; i < MANY; i++) {
+        const int fd = coir_accept(listener);
+        HOLDS(fd >= 0);
+        coir_close(fd);
+        coir_close(fds[i]);
+    }
+    const int rc = coir_scope_close(&s, 0);
+    coir_close(listener);
+    return rc;
+}
+
 static int kill_datagrams(void *arg) {
     (void)arg;
     char text[8];
@@ -222,6 +253,23 @@ static int kill_datagrams(void *arg) {
     HOLDS(coir_receive_from(fd, text, sizeof text, NULL) == -ENETDOWN);
     HOLDS(coir_send_to(fd, text, 1, CLIENT ":53") == -ENETDOWN);
     return coir_close(fd);
+}
+
+/* As many cuts as there may be; each of them can be cut again, and be mended. */
+static int cut_off_many(void *arg) {
+    enum { MANY = 64 };
+    char machine[32];
+    (void)arg;
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(machine, sizeof machine, "10.1.0.%d", i);
+        HOLDS(coir_sim_partition(machine, "*", true) == 0);
+    }
+    HOLDS(coir_sim_partition("10.2.0.0", "*", true) == -ENOSPC);
+    HOLDS(coir_sim_partition("10.1.0.0", "*", true) == 0);
+    HOLDS(coir_sim_partition("10.2.0.0", "*", true) == -ENOSPC);
+    HOLDS(coir_sim_partition("*", "10.1.0.0", false) == 0);
+    HOLDS(coir_sim_partition("10.2.0.0", "*", true) == 0);
+    return 0;
 }
 
 static int wait_for_ever(void *arg) {
@@ -244,6 +292,9 @@ static int misuse(void *arg) {
     HOLDS(coir_sim_host(NULL) == -EINVAL);
     HOLDS(coir_sim_host("somewhere") == -EINVAL);
     HOLDS(coir_sim_host("10.0.0.1:80") == -EINVAL);
+    HOLDS(coir_sim_host("127.0.0.1") == -EINVAL); /* which machine is that? */
+    HOLDS(coir_sim_host("::1") == -EINVAL);
+    HOLDS(coir_sim_host("0.0.0.0") == -EINVAL);
     HOLDS(coir_sim_kill("*") == -EINVAL);
     HOLDS(coir_sim_kill("10.9.9.9") == 0); /* nobody is there */
     HOLDS(coir_sim_partition(NULL, "*", true) == -EINVAL);
@@ -283,6 +334,8 @@ static void refuses_options(void) {
                                     {.look_rate = 65537},
                                     {.call_time = -1},
                                     {.latency = -1},
+                                    {.call_time = COIR_NEVER},
+                                    {.latency = COIR_NEVER},
                                     {.descriptors_max = 1025},
                                     {.runtime.seed = 7},
                                     {.runtime.virtual_clock = true},
@@ -293,6 +346,25 @@ static void refuses_options(void) {
     HOLDS(coir_sim_run(nested, NULL, NULL, NULL) == -EPERM);
     HOLDS(coir_run(nested, NULL) == -EPERM);
     run(misuse);
+}
+
+static int sleep_on(void *arg) {
+    int rc = 0;
+    (void)arg;
+    for (int i = 0; i < 100 && rc == 0; i++)
+        rc = coir_sleep(COIR_MS(1));
+    return rc;
+}
+
+static void signals_in_each_order(void) {
+    for (unsigned order = 0; order <= COIR_SIM_MIXED; order++) {
+        const coir_sim_options options = {.order = (coir_sim_order)order,
+                                          .rates[COIR_SIM_SIGNAL] = 20000,
+                                          .runtime.cancel_on_signals = true};
+        coir_sim_report report;
+        HOLDS(coir_sim_run(sleep_on, NULL, &options, &report) == -ECANCELED);
+        HOLDS(report.occurred[COIR_SIM_SIGNAL] == 1);
+    }
 }
 
 static void check_outside(void) {
@@ -361,7 +433,10 @@ static const struct {
     {"killed client", .body = kill_a_client},
     {"killed server", .body = kill_a_server},
     {"killed backlog", .body = kill_a_backlog},
+    {"killed in line", .body = kill_who_waits_for_room},
     {"killed datagrams", .body = kill_datagrams},
+    {"many cuts", .body = cut_off_many},
+    {"signals", .act = signals_in_each_order},
     {"misuse", .act = refuses_options},
     {"outside", .act = does_nothing_outside},
     {"deadlock", .act = calls_waiting_for_ever_a_deadlock},
