@@ -393,6 +393,11 @@ static struct node *make_traffic(struct maker *maker) {
         (*tail)->next = make_loop(maker, pair[1], a + source_pick(source, 4), b);
         tail = &(*tail)->next->next;
     }
+    if (one_in(maker, 3) && maker->budget > 8) { /* numbers are used again under their hands */
+        *tail = make_loop(maker, OP_CLOSE, source_pick(source, 12), 0);
+        (*tail)->body->body->next = make(maker, one_in(maker, 2) ? OP_PAIR : OP_PIPE);
+        tail = &(*tail)->next;
+    }
     *tail = make_list(maker, 1, 4);
     return scope;
 }

@@ -622,10 +622,22 @@ static void check_idle_scope(struct scope *scope) {
          "deadline: late", "a deadline has passed, and its scope has not expired");
 }
 
+/* The pool grows while jobs wait, up to its bound. */
+static void check_threads(void) {
+    const coir_sim_report *const report = &coir__sim->report;
+    const size_t jobs = coir__rt->offload_jobs, limit = coir__rt->offload_threads;
+    must(report->threads_left >= (jobs < limit ? jobs : limit) ||
+             report->occurred[COIR_SIM_NO_THREAD] + report->occurred[COIR_SIM_NO_MEMORY] +
+                     report->failed >
+                 0,
+         "offload: threads", "%zu threads for %zu jobs", report->threads_left, jobs);
+}
+
 void model_idle(void *context, coir_time until) {
     (void)context, (void)until;
     note_parked();
     desk->counts.idles++;
+    check_threads();
     for (unsigned i = 0; i < world.scope_count; i++)
         if (world.scopes[i].open)
             check_idle_scope(&world.scopes[i]);

@@ -270,6 +270,15 @@ static bool may_wait_for_start(const struct task *task, const struct call *call)
     return child->begun && (!task_is_reached(task) || child->machine->cancelled);
 }
 
+/* Somebody waits to be accepted, there is room for him, and nothing has gone wrong. */
+static bool serve_is_stuck(const struct task *task, const struct call *call) {
+    const struct slot *const slot = call->object;
+    const size_t running = task->innermost->live;
+    return slot->open && slot->serial == (unsigned)call->when && !task_is_reached(task) &&
+           (call->number == 0 || running < (size_t)call->number) &&
+           faults_so_far() == call->faults && descriptor_is_forgotten(slot->fd, COIR_POLL_READ);
+}
+
 static bool may_wait(const struct task *task, const struct call *call) {
     const void *const object = call->object;
     switch (call->op) {
@@ -313,6 +322,8 @@ static bool may_wait(const struct task *task, const struct call *call) {
     case OP_OFFLOAD:
         return ((const struct coir__job *)(const void *)task->machine->wait)->running ||
                (!task_is_reached(task) && coir__sim_threads_busy() > 0);
+    case OP_SERVE:
+        return !serve_is_stuck(task, call);
     case OP_NEXT:
         return scope_awaits_ends(object);
     case OP_CHANNEL_JOIN:

@@ -108,6 +108,8 @@ int do_SERVE(struct task *task, const struct node *node) {
     const unsigned serial = slot->serial;
     call_begin(task, &call, OP_SERVE, slot, LINE_NONE);
     call.uncuttable = true; /* it waits for the handlers that are left */
+    call.number = node->b;
+    call.when = (long)serial;
     scope_entered(scope);
     scope->shield = scope->may_cancel = scope->unknown_deadline = true;
     const coir_serve_options options = {.connections_max = (size_t)node->b, .grace = node->c};
