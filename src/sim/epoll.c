@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -401,18 +402,23 @@ static long wait_with_nanoseconds(va_list arguments) {
     return coir__sim_leave("epoll_pwait2", -1, wait_for(queue_of(fd), out, most, timeout));
 }
 
+/* All of it, or the first few. */
 static long advise(va_list arguments) {
     (void)va_arg(arguments, int);
     const struct iovec *const ranges = va_arg(arguments, const struct iovec *);
     const size_t count = va_arg(arguments, size_t);
     const int advice = va_arg(arguments, int);
     long done = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (coir__sim_madvise(ranges[i].iov_base, ranges[i].iov_len, advice) != 0)
+    const int rc = coir__sim_failure(COIR_SIM_NO_MAPPING, COIR_SIM_ERRORS(ENOMEM, EAGAIN));
+    const size_t taken = rc < 0 ? coir__sim_draw((uint32_t)count) : count;
+    for (size_t i = 0; i < taken; i++) {
+        if (madvise(ranges[i].iov_base, ranges[i].iov_len, advice) != 0)
             return done > 0 ? done : -1;
         done += (long)ranges[i].iov_len;
     }
-    return done;
+    if (done == 0 && rc < 0)
+        errno = -rc;
+    return done > 0 || rc == 0 ? done : -1;
 }
 
 static long pass_on(long number, va_list arguments) {

@@ -20,6 +20,10 @@ struct scenario {
     int (*run)(void);
     /* Waits and tries again while the fault lasts, as it is documented to. */
     bool patient;
+    /* With how many stacks left it is tried, from none on; 0: only with none. */
+    unsigned rooms;
+    /* May break a connection for a fault, and tell nobody. */
+    bool lossy;
     /* Is all that the run does, from its beginning on, once. NULL: no options. */
     const coir_options *options;
 };
@@ -33,7 +37,7 @@ extern const struct scenario task_scenarios[], sync_scenarios[], channel_scenari
 
 /* What is known at the beginning of a call. */
 struct before {
-    uint64_t failed;
+    uint64_t met; /* faults, by this task or those below it */
 };
 struct before call_begins(void);
 /* Holds the result against what is allowed (what is expected, errors, 0), and returns it. */

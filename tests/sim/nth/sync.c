@@ -170,12 +170,12 @@ static int once(void) {
     return rc;
 }
 
-const struct scenario sync_scenarios[] = {{.name = "mutex", .run = mutex},
-                                          {.name = "rwlock", .run = rwlock},
-                                          {.name = "cond", .run = cond},
-                                          {.name = "event", .run = event},
-                                          {.name = "semaphore", .run = semaphore},
-                                          {.name = "limiter", .run = limiter},
-                                          {.name = "barrier", .run = barrier},
-                                          {.name = "once", .run = once},
+const struct scenario sync_scenarios[] = {{.name = "mutex", .run = mutex, .rooms = 4},
+                                          {.name = "rwlock", .run = rwlock, .rooms = 4},
+                                          {.name = "cond", .run = cond, .rooms = 4},
+                                          {.name = "event", .run = event, .rooms = 4},
+                                          {.name = "semaphore", .run = semaphore, .rooms = 4},
+                                          {.name = "limiter", .run = limiter, .rooms = 4},
+                                          {.name = "barrier", .run = barrier, .rooms = 4},
+                                          {.name = "once", .run = once, .rooms = 4},
                                           {.name = NULL}};

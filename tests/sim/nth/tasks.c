@@ -254,11 +254,17 @@ static int timeout(void) {
     return (int)CALL(coir_timeout(COIR_SEC(5), spawn_in_time, NULL), 0, ENOMEM);
 }
 
-const struct scenario task_scenarios[] = {
-    {.name = "spawn", .run = spawn},     {.name = "spawn_many", .run = spawn_many},
-    {.name = "start", .run = start},     {.name = "scopes", .run = nest_scopes},
-    {.name = "handles", .run = handles}, {.name = "locals", .run = locals},
-    {.name = "park", .run = park},       {.name = "gather", .run = gather},
-    {.name = "race", .run = race},       {.name = "map", .run = map},
-    {.name = "wait", .run = wait_for},   {.name = "next", .run = next},
-    {.name = "timeout", .run = timeout}, {.name = NULL}};
+const struct scenario task_scenarios[] = {{.name = "spawn", .run = spawn},
+                                          {.name = "spawn_many", .run = spawn_many},
+                                          {.name = "start", .run = start, .rooms = 4},
+                                          {.name = "scopes", .run = nest_scopes, .rooms = 4},
+                                          {.name = "handles", .run = handles, .rooms = 4},
+                                          {.name = "locals", .run = locals, .rooms = 4},
+                                          {.name = "park", .run = park, .rooms = 4},
+                                          {.name = "gather", .run = gather, .rooms = 4},
+                                          {.name = "race", .run = race, .rooms = 4},
+                                          {.name = "map", .run = map, .rooms = 4},
+                                          {.name = "wait", .run = wait_for, .rooms = 4},
+                                          {.name = "next", .run = next, .rooms = 4},
+                                          {.name = "timeout", .run = timeout},
+                                          {.name = NULL}};
