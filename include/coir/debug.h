@@ -73,12 +73,13 @@ COIR_API int coir_dump_with(FILE *out, const coir_dump_options *options);
 COIR_API ssize_t coir_backtrace(coir_task task, void **pcs, size_t capacity);
 
 /* The same for profilers, from a handler (SA_SIGINFO) of a signal that has interrupted this thread:
- * stores where the running task, coir_self(), was interrupted; between tasks, where the handler
- * finds coir_self() zeroed, only the innermost place. Each is to be looked up one byte before it.
- * Safe in signal handlers, as coir_self and the number and name of that task are. `context` is the
- * handler's third argument. Takes some 3 KiB of stack (set SA_ONSTACK for small tasks), and a tenth
- * of a millisecond or two: it looks into the files of the functions. Returns how many were stored.
- * Errors: -EINVAL context or pcs is NULL; -EPERM outside the runtime. */
+ * stores where the running task, coir_self(), was interrupted; of the loop, where the handler finds
+ * coir_self() zeroed, and halfway from one task to another, only the innermost place.
+ * Each is to be looked up one byte before it. Safe in signal handlers, as coir_self and the number
+ * and name of that task are. `context` is the handler's third argument. Takes some 3 KiB of stack
+ * (set SA_ONSTACK for small tasks), and a tenth of a millisecond or two: it looks into the files of
+ * the functions. Returns how many were stored. Errors: -EINVAL context or pcs is NULL; -EPERM
+ * outside the runtime. */
 COIR_API ssize_t coir_backtrace_interrupted(const void *context, void **pcs, size_t capacity);
 
 /* Writes the name of the function in which a place of a backtrace lies: "fetch", or "app+0x12ab",

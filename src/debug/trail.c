@@ -2,6 +2,7 @@
 #include "debug/trail.h"
 
 #include "coir/debug.h"
+#include "debug/inspector.h"
 
 COIR_RAW_MEMORY void coir__trail_begin_in(struct coir__trail *trail, const struct coir__task *task,
                                           const struct coir__registers *registers) {
@@ -19,6 +20,20 @@ void coir__trail_begin(struct coir__trail *trail, const struct coir__runtime *rt
         trail->low = registers->sp;
         trail->high = UINTPTR_MAX;
     }
+}
+
+COIR_RAW_MEMORY bool coir__trail_begin_at(struct coir__trail *trail, const struct coir__runtime *rt,
+                                          const struct coir__task *task,
+                                          const struct coir__registers *registers) {
+    coir__trail_begin_in(trail, task, registers);
+    if (registers->sp - trail->low < trail->high - trail->low)
+        return true;
+    if (rt->inspector == NULL || !rt->inspector->busy)
+        return false;
+    const struct coir__registers saved = coir__registers_saved(task->context.sp);
+    coir__trail_begin_in(trail, task, &saved);
+    trail->at.pc = saved.pc; /* a return address already */
+    return true;
 }
 
 COIR_RAW_MEMORY static bool load(const struct coir__trail *trail, uintptr_t address,
@@ -144,14 +159,18 @@ ssize_t coir_backtrace_interrupted(const void *context, void **pcs, size_t capac
     if (context == NULL || (pcs == NULL && capacity > 0))
         return -EINVAL;
     const struct coir__registers registers = coir__registers_interrupted(context);
-    const size_t wanted = rt->current == &rt->loop && capacity > 1 ? 1 : capacity;
     struct coir__symbols symbols;
     struct coir__cfi cfi = {.symbols = &symbols};
     struct coir__trail trail;
     size_t count = 0;
-    coir__trail_begin(&trail, rt, &registers);
+    if (capacity == 0)
+        return 0;
+    if (rt->current == &rt->loop || !coir__trail_begin_at(&trail, rt, rt->current, &registers)) {
+        pcs[0] = (void *)(registers.pc + 1);
+        return 1;
+    }
     coir__symbols_open(&symbols);
-    while (count < wanted && (pcs[count] = coir__trail_next(&trail, &cfi)) != NULL)
+    while (count < capacity && (pcs[count] = coir__trail_next(&trail, &cfi)) != NULL)
         count++;
     coir__symbols_close(&symbols);
     return (ssize_t)count;

@@ -21,6 +21,10 @@ void coir__trail_begin(struct coir__trail *trail, const struct coir__runtime *rt
 /* The same within the stack of a task, whatever runs by now. */
 void coir__trail_begin_in(struct coir__trail *trail, const struct coir__task *task,
                           const struct coir__registers *registers);
+/* Begins where the task is that has the thread, which was interrupted: there, or, while the library
+ * works aside for it (inspector.h), where it has gone there. False halfway between two stacks. */
+bool coir__trail_begin_at(struct coir__trail *trail, const struct coir__runtime *rt,
+                          const struct coir__task *task, const struct coir__registers *registers);
 /* The next frame, the base frame last; NULL when there is none. */
 void *coir__trail_next(struct coir__trail *trail, struct coir__cfi *cfi);
 

@@ -78,21 +78,20 @@ static bool parse_asleep(const char *state, struct coir__registers *out) {
     return out->sp != 0 && out->pc != 0;
 }
 
-/* Under an emulator the system tells of the emulator, which has stacks of its own. */
-COIR_RAW_MEMORY static bool is_on_its_stack(const struct coir__task *task,
-                                            const struct coir__registers *registers) {
-    return registers->sp - (uintptr_t)task->shadow.low < task->shadow.size_bytes;
-}
-
-static void follow(const struct coir__watchdog *watchdog, const struct coir__registers *registers,
+/* False if the thread is not on the stack of its task: under an emulator the system tells of the
+ * emulator, which has stacks of its own. */
+static bool follow(const struct coir__watchdog *watchdog, const struct coir__registers *registers,
                    bool asleep, struct coir__cfi *cfi, struct place *out) {
     struct coir__trail trail;
-    coir__trail_begin_in(&trail, watchdog->last.current, registers);
-    trail.fp_unknown = out->asleep = asleep;
     out->count = 0;
+    if (!coir__trail_begin_at(&trail, watchdog->rt, watchdog->last.current, registers))
+        return false;
+    trail.fp_unknown = asleep && trail.at.fp == 0;
+    out->asleep = asleep;
     while (out->count < FRAMES_MAX &&
            (out->pcs[out->count] = coir__trail_next(&trail, cfi)) != NULL)
         out->count++;
+    return true;
 }
 
 enum outcome { FOUND, MOVED, HIDDEN };
@@ -104,18 +103,17 @@ static enum outcome find_frames(struct coir__watchdog *watchdog, struct coir__cf
     struct coir__registers registers;
     read_state(watchdog->rt->thread, before);
     if (parse_asleep(before, &registers)) {
-        if (!is_on_its_stack(watchdog->last.current, &registers))
+        if (!follow(watchdog, &registers, true, cfi, out))
             return HIDDEN;
-        follow(watchdog, &registers, true, cfi, out);
         read_state(watchdog->rt->thread, after);
         return strcmp(before, after) == 0 ? FOUND : MOVED;
     }
     if (strncmp(before, "running", strlen("running")) != 0 || watchdog->rt->leaves_signals ||
         !coir__hold_begin(watchdog))
         return HIDDEN;
-    follow(watchdog, &watchdog->registers, false, cfi, out);
+    const bool found = follow(watchdog, &watchdog->registers, false, cfi, out);
     coir__hold_end(watchdog);
-    return FOUND;
+    return found ? FOUND : HIDDEN;
 }
 
 /* False if the task has given up the thread meanwhile. Without frames where they cannot be had. */

@@ -401,6 +401,27 @@ TASK_TEST(debug_backtrace, of_a_task_that_a_signal_has_interrupted) {
     return 0;
 }
 
+static void raise_aside(UNUSED void *arg) {
+    (void)raise(SIGUSR1);
+}
+
+static int look_aside(UNUSED struct act *act) {
+    coir__aside(coir__rt, raise_aside, NULL);
+    return 0;
+}
+
+TASK_TEST(debug_backtrace, of_a_task_for_which_the_library_works_aside) {
+    struct act act = {.fn = look_aside};
+    handle_signal(SA_ONSTACK);
+    COIR_SCOPE(s);
+    check_rc(coir_spawn(&s, outermost, &act), 0);
+    check(coir_scope_close(&s, 0) >= 0);
+    check_int(strncmp(interrupted_names(), "coir__aside look_aside innermost between outermost ",
+                      strlen("coir__aside look_aside innermost between outermost ")),
+              0);
+    return 0;
+}
+
 static void raise_once(void *context, UNUSED coir_task task, UNUSED coir_task by) {
     if (!*(bool *)context)
         (void)raise(SIGUSR1);
