@@ -14,11 +14,11 @@
 COIR_BEGIN_DECLS
 
 /* Each may be NULL. `context` is the one given below. They run on the stack of the task that caused
- * the event, and must not wait, wake, spawn, cancel, or set hooks; coir_now, coir_backtrace, the
- * names of tasks and statistics are fine. `by` is the task that ran, or the zeroed handle for the
- * runtime's own loop (a timer, a descriptor, a job done elsewhere); it may have ended by then. What
- * one task causes is told in the order in which it happened, but only once it stops running: the
- * time of `spawn` and `ready` is that of the next `run`. */
+ * the event, and must not wait (which ends the program), wake, spawn, cancel, or set hooks;
+ * coir_now, coir_backtrace, the names of tasks and statistics are fine. `by` is the task that ran,
+ * or the zeroed handle for the runtime's own loop (a timer, a descriptor, a job done elsewhere); it
+ * may have ended by then. What one task causes is told in the order in which it happened, but only
+ * once it stops running: the time of `spawn` and `ready` is that of the next `run`. */
 typedef struct coir_hooks {
     void *context;
     void (*spawn)(void *context, coir_task task, coir_task by);

@@ -168,6 +168,7 @@ struct coir__observer {
     unsigned reasons; /* COIR_OBSERVE_..., those that are on */
     coir_hooks hooks;
     struct coir__task **seen; /* where in the FIFO those hang that were made ready since */
+    const char *telling;      /* the hook that is being called, or NULL */
     coir_task running;        /* who has the thread */
     coir_time since;          /* when it got it, if accounting */
 };

@@ -13,8 +13,11 @@ volatile unsigned short coir__probes_wanted COIR_PROBE_COUNTER;
 
 #define CALL(observer, hook, ...)                                                                  \
     do {                                                                                           \
+        const char *const outer = (observer)->telling; /* it may cancel, which is told too */      \
+        (observer)->telling = #hook;                                                               \
         if ((observer)->hooks.hook != NULL)                                                        \
             (observer)->hooks.hook((observer)->hooks.context, __VA_ARGS__);                        \
+        (observer)->telling = outer;                                                               \
     } while (0)
 
 /* ---- Beginning and ending to look ---- */
@@ -85,7 +88,19 @@ static void tell_ready(struct coir__runtime *rt) {
     observer->seen = rt->ready_tail;
 }
 
+/* In a hook the FIFO is being read, and what happened is half told. */
+static void refuse_to_wait(const struct coir__runtime *rt, const struct coir__task *self) {
+    char label[128];
+    coir__fatal("%s waits or yields in the hook '%s', which must not; note what it is told, "
+                "and act on that in a task",
+                self != &rt->loop ? coir__task_label(self, label, sizeof label)
+                                  : "the loop of the runtime",
+                rt->observer.telling);
+}
+
 void coir__observe_stop(struct coir__runtime *rt, struct coir__task *self) {
+    if (rt->observer.telling != NULL)
+        refuse_to_wait(rt, self);
     tell_ready(rt);
     if (self->wait == NULL)
         return;
