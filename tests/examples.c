@@ -684,7 +684,8 @@ Test(examples, kv_sim_finds_a_stale_read) {
 }
 
 Test(examples, kv_sim_finds_nothing_in_the_store_as_it_is) {
-    const char *const seeds = with_sanitizer() || on_valgrind() ? "200" : "5000";
+    const bool slow = with_sanitizer() || on_valgrind() || emulated();
+    const char *const seeds = slow ? "200" : "5000";
     check_contains(RUN(0, "examples/kv-sim", "-n", seeds)->out, "nothing wrong");
 }
 
