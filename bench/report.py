@@ -7,7 +7,8 @@ one), and index.html, which holds all of it and needs no other file.
 
 For each subject of a case: minimum, median, median absolute deviation (MAD), number of figures. The
 ratio is to Coir, round by round (the subjects took turns), then the median of those; a "~" before it
-says that it differs from 1 by less than its own MAD: nothing to conclude from."""
+says that it differs from 1 by less than its own MAD: nothing to conclude from. Of one round or two
+there is no deviation to speak of: a "-" for it, and a "?" before the ratio."""
 import base64
 import html
 import json
@@ -22,6 +23,7 @@ BASE = "coir"
 FLOORS = ("floor", "epoll")  # the least code that does the same; a measure has one of them
 BY_HAND = FLOORS + ("level",)  # no library, no language: the limit, not somebody to be ahead of
 MORE_IS_BETTER = ("1/s",)
+ROUNDS_ENOUGH = 3  # to tell noise from a difference
 CURVES = ("yield", "growth")  # whose cases are numbers of tasks: plotted over them
 
 
@@ -61,6 +63,7 @@ def summarise(measures):
                     "mad": deviation(values), "rounds": len(values), "values": values,
                     "ratio": ratio[0] if ratio else None,
                     "ratio_mad": ratio[1] if ratio else None,
+                    "ratio_rounds": min(len(values), len(base)),
                 })
     return rows
 
@@ -77,7 +80,12 @@ def ratio_text(row):
     if row["ratio"] is None:
         return ""
     doubtful = abs(row["ratio"] - 1) <= row["ratio_mad"]
-    return f"{'~' if doubtful else ''}{row['ratio']:.3f}"
+    mark = "?" if row["ratio_rounds"] < ROUNDS_ENOUGH else "~" if doubtful else ""
+    return f"{mark}{row['ratio']:.3f}"
+
+
+def deviation_text(row):
+    return number(row["mad"]) if row["rounds"] >= ROUNDS_ENOUGH else "-"
 
 
 def table(rows):
@@ -92,7 +100,7 @@ def table(rows):
             case = (measure, row["case"], row["unit"])
             lines.append(f"  {row['case']}, {row['unit']}")
         lines.append(f"    {row['subject']:<14} {number(row['min']):>10} "
-                     f"{number(row['median']):>10} {number(row['mad']):>9} {row['rounds']:>4} "
+                     f"{number(row['median']):>10} {deviation_text(row):>9} {row['rounds']:>4} "
                      f"{ratio_text(row):>10}")
     return "\n".join(lines)
 
@@ -175,8 +183,10 @@ def growth(rows):
 
 def noise(rows):
     """Says how far the figures can be trusted."""
-    spreads = [row["mad"] / row["median"] for row in rows if row["rounds"] > 2 and row["median"]]
-    ratios = [row for row in rows if row["ratio"] is not None]
+    spreads = [row["mad"] / row["median"] for row in rows
+               if row["rounds"] >= ROUNDS_ENOUGH and row["median"]]
+    ratios = [row for row in rows
+              if row["ratio"] is not None and row["ratio_rounds"] >= ROUNDS_ENOUGH]
     if not spreads or not ratios:
         return ["", "noise: not known, too few rounds"]
     doubtful = sum(ratio_text(row).startswith("~") for row in ratios)

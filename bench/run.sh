@@ -72,8 +72,14 @@ wanted() {
     return 1
 }
 
-# All of MEASURE must be in the plan.
-check_measures() {
+# All of MEASURE must be in the plan, and ROUNDS a number.
+check_wishes() {
+    case ${ROUNDS:-1} in
+    0 | *[!0-9]*)
+        echo "bench: ROUNDS=$ROUNDS: it is a number of rounds, 1 or more" >&2
+        exit 2
+        ;;
+    esac
     for name in ${MEASURE:-}; do
         case " $planned " in
         *" $name "*) ;;
@@ -279,8 +285,7 @@ grouped_notes() {
     awk -F ': ' '
         $1 != "not measured" || NF < 4 { print; next }
         {
-            reason = $0
-            sub(/^([^:]*: ){3}/, "", reason)
+            reason = substr($0, length($1 FS $2 FS $3 FS) + 1)
             key = $2 SUBSEP reason
             if (!(key in cases))
                 keys[++count] = key
@@ -342,7 +347,7 @@ count_system_calls() {
 }
 
 planned=$(${QUICK:+quick_}plan | awk '{ print $1 }' | xargs)
-check_measures
+check_wishes
 errors=$dir/errors
 : >"$results"
 : >"$notes"
