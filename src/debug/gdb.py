@@ -30,6 +30,11 @@ def coir_word(address):
     return struct.unpack("<Q", coir_read(address, 8))[0]
 
 
+def coir_text(text):
+    """Bytes of the program's as words: what would move the cursor becomes a question mark."""
+    return "".join("?" if c < " " or c == "\x7f" else c for c in text.decode("utf-8", "replace"))
+
+
 def coir_string(address, most=256):
     """The text at an address, as far as it can be read: it may end where the memory does."""
     text = b""
@@ -41,7 +46,7 @@ def coir_string(address, most=256):
             if piece == 1:
                 break
             piece = 1
-    return text.split(b"\0")[0].decode("utf-8", "replace")
+    return coir_text(text.split(b"\0")[0])
 
 
 def coir_clock(stopped):
@@ -286,7 +291,7 @@ class CoirTask(CoirObject):
     @property
     def name(self):
         name = self.bytes[self.place("name"):][:self.layout["task.name_size"]].split(b"\0")[0]
-        return name.decode("utf-8", "replace") or self.runtime.function(self.word("fn"))
+        return coir_text(name) or self.runtime.function(self.word("fn"))
 
     @property
     def id(self):

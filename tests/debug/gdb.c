@@ -138,10 +138,10 @@ GDB_TEST(selects_a_task_and_leaves_it) {
 
 GDB_TEST(shows_the_running_task_and_one_that_has_not_begun) {
     begin("run");
-    const char *const text = LOOK("coir ps", "coir bt", "coir bt late", "coir bt till");
-    check_in_order(text, "\n*  1  'main' ", "running ", "11  'late' ", "ready, not begun ",
+    const char *const text = LOOK("coir ps", "coir bt", "coir bt 11", "coir bt till");
+    check_in_order(text, "\n*  1  'main' ", "running ", "11  'late?' ", "ready, not begun ",
                    "task 1 'main': running\n", "#0 ", " compute (", " open_shop (", BASE,
-                   "task 11 'late': ready, not begun\n", "#1  it will begin with late\n",
+                   "task 11 'late?': ready, not begun\n", "#1  it will begin with late\n",
                    "spawned by open_shop", TILL, " till (");
     end_subject(&subject);
 }

@@ -180,7 +180,7 @@ PS_TEST(shows_the_running_task_and_one_that_has_not_begun) {
     const char *const text = look(NULL);
     check_in_order(text, "task 1 'main': running, deadline in ", "\n        compute",
                    "\n        open_shop", "\n        coir__entry",
-                   "task 11 'late': ready, not begun", "\n            late",
+                   "task 11 'late?': ready, not begun", "\n            late",
                    "spawned by open_shop");
     end_subject(&subject);
 }

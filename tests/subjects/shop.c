@@ -146,7 +146,7 @@ static int open_shop(void *arg) {
     COIR_TRY(coir_yield());
     COIR_TRY(coir_yield());
     if (shop->computes) {
-        COIR_TRY(coir_spawn_with(&s, late, NULL, &(coir_spawn_options){.name = "late"}));
+        COIR_TRY(coir_spawn_with(&s, late, NULL, &(coir_spawn_options){.name = "late\n"}));
         compute();
     }
     COIR_TRY(coir_hooks_set(&(const coir_hooks){.context = &shop->idle, .run = say_when_idle}));
