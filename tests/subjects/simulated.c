@@ -424,6 +424,50 @@ static void does_the_same_again(void) {
     }
 }
 
+static int visit(void *arg) {
+    (void)arg;
+    COIR_TRY(coir_sim_host(CLIENT));
+    return coir_yield();
+}
+
+static int read_one(void *fd) {
+    char byte;
+    return (int)coir_read(*(const int *)fd, &byte, 1);
+}
+
+/* Many tasks end while one waits for a descriptor, so that the poller has something to look at. */
+static int visit_often(void *arg) {
+    (void)arg;
+    COIR_SCOPE(s);
+    int fds[2];
+    COIR_TRY(coir_sim_pair(fds));
+    COIR_TRY(coir_adopt(fds[0]));
+    COIR_TRY(coir_adopt(fds[1]));
+    COIR_TRY(coir_spawn(&s, read_one, &fds[0]));
+    for (int i = 0; i < 300; i++) {
+        COIR_TRY(coir_spawn(&s, visit, NULL));
+        COIR_TRY(coir_yield());
+    }
+    COIR_TRY(coir_write_all(fds[1], "x", 1, NULL));
+    COIR_TRY(coir_scope_close(&s, 0));
+    coir_close(fds[0]);
+    return coir_close(fds[1]);
+}
+
+/* Between two tasks the loop looks around, when the one before may be gone. */
+static void traces_what_no_task_does(void) {
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        char *text;
+        size_t size;
+        FILE *const trace = open_memstream(&text, &size);
+        const coir_sim_options options = {.seed = seed, .look_rate = 30000, .trace = trace};
+        HOLDS(trace != NULL);
+        HOLDS(coir_sim_run(visit_often, NULL, &options, NULL) == 0);
+        HOLDS(fclose(trace) == 0);
+        free(text);
+    }
+}
+
 static const struct {
     const char *name;
     coir_fn body; /* or */
@@ -441,6 +485,7 @@ static const struct {
     {"outside", .act = does_nothing_outside},
     {"deadlock", .act = calls_waiting_for_ever_a_deadlock},
     {"again", .act = does_the_same_again},
+    {"trace", .act = traces_what_no_task_does},
 };
 
 int main(int argc, char **argv) {
