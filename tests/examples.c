@@ -650,6 +650,8 @@ Test(examples, kv_outlives_a_minority, .fini = remove_nodes) {
 #define SEEDS_MOST "500"
 
 static void check_bug_is_found(const char *bug) {
+    if (on_valgrind())
+        skip_test("it takes too long there, thousands of runs");
     char variant[128];
     static program_result first;
     const char *const wrong = "no order of the writes explains what was read\n";
