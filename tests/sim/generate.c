@@ -371,7 +371,7 @@ static struct node *make_loop(struct maker *maker, enum op op, long a, long b) {
     child->body->body = make(maker, op);
     child->body->body->a = a;
     child->body->body->b = b;
-    if (one_in(maker, 2))
+    if (one_in(maker, 2) && maker->budget > 16) /* leaves enough for a few more loops */
         child->body->body->next = make_list(maker, BODY_DEPTH_MAX, 2);
     return child;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io/offload.h"
 #include "sim/report.h"
 #include "sim/sim.h"
 
@@ -603,12 +604,21 @@ unsigned line_handed(const void *object, unsigned line) {
 
 /* ---- Nothing is ready ---- */
 
+/* Whether it waits for a look-up that is done, which cannot be cut any more: the loop just has not
+ * been told yet. */
+static bool is_answered(const struct task *task) {
+    const coir_waiter *const wait = task->machine->wait;
+    const struct coir__job *const job = (const struct coir__job *)(const void *)wait;
+    return wait->what == coir__what_lookup && job->running && list_linked(&job->link);
+}
+
 static void check_idle_task(struct task *task) {
     must(task_is_parked(task), "law 4: lost", "task %u is neither ready nor parked", task->number);
     const struct call *const call = task->call;
     if (call == NULL) /* within a combinator, or a close */
         return;
-    const bool may_be_cut = (op_traits(call->op) & OP_PARKS) != 0 && !call->uncuttable;
+    const bool may_be_cut =
+        (op_traits(call->op) & OP_PARKS) != 0 && !call->uncuttable && !is_answered(task);
     must(!may_be_cut || task_cause(task, PASSING_NOT) == CAUSE_NONE, "law 2: not cut",
          "task %u still waits (%s) though it is cancelled", task->number, op_name(call->op));
     must(call->until == 0 || call->until > coir__sim->told, "sleep: late",
