@@ -270,13 +270,25 @@ static bool may_wait_for_start(const struct task *task, const struct call *call)
     return child->begun && (!task_is_reached(task) || child->machine->cancelled);
 }
 
+/* Whether what is around a server is cancelled: its handlers, and the model's scope with them, are
+ * shielded from that; the acceptor is not. */
+static bool stops_accepting(const struct task *task) {
+    struct scope *const handlers = task->innermost;
+    handlers->shield = false;
+    const bool stops = task_is_reached(task);
+    handlers->shield = true;
+    return stops;
+}
+
 /* Somebody waits to be accepted, there is room for him, and nothing has gone wrong. */
 static bool serve_is_stuck(const struct task *task, const struct call *call) {
     const struct slot *const slot = call->object;
     const size_t running = task->innermost->live;
-    return slot->open && slot->serial == (unsigned)call->when && !task_is_reached(task) &&
-           (call->number == 0 || running < (size_t)call->number) &&
-           faults_so_far() == call->faults && descriptor_is_forgotten(slot->fd, COIR_POLL_READ);
+    return slot->open && slot->serial == (unsigned)call->when && !stops_accepting(task) &&
+           (call->number == 0 ||
+            (running < (size_t)call->number && world.task_count < TASKS_MAX)) && /* all counted */
+           faults_so_far() == call->faults &&
+           descriptor_is_forgotten(slot->fd, COIR_POLL_READ);
 }
 
 static bool may_wait(const struct task *task, const struct call *call) {
