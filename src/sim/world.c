@@ -54,7 +54,7 @@ static bool has_its_turn(struct coir__sim *sim, coir_sim_fault fault) {
  * is interrupted for ever. */
 int coir__sim_planned(coir_sim_fault fault, const int *errors) {
     struct coir__sim *const sim = coir__sim;
-    unsigned kinds = 0;
+    unsigned kinds = 1; /* at least */
     if (!has_its_turn(sim, fault) || (sim->report.failed > 0 && errors[0] == EINTR))
         return 0;
     while (errors[kinds] != 0)
