@@ -22,6 +22,8 @@ notes=$dir/notes
 cache=$(cd "$dir" && pwd)/go-cache
 rounds_max=9
 slow=150 # hundredths of a second: a program that takes longer for a case runs in one round only
+cpu_max=4 # seconds of CPU time that a program may take for a case; of the largest measures:
+cpu_max_large=30
 failed=0
 
 # Measure, seconds it may take (the first round is always finished), cases.
@@ -259,7 +261,11 @@ programs_of() {
 record() {
     measure=$1 subject=$2
     shift 2
-    "$@" >"$dir/figures" 2>"$errors" || return
+    case $measure in
+    park | growth | echo) limit=$cpu_max_large ;;
+    *) limit=$cpu_max ;;
+    esac
+    (ulimit -t "$limit" && exec "$@") >"$dir/figures" 2>"$errors" || return
     awk -F '\t' -v OFS='\t' -v measure="$measure" -v subject="$subject" \
         '{ print measure, $1, $2, (NF > 3 ? $4 : subject), $3 }' "$dir/figures" >>"$results"
 }
@@ -272,7 +278,9 @@ attempt() {
     status=$?
     [ $status -ne 0 ] || [ "$2" != all ] && [ $(($(now) - began)) -gt $slow ] || return
     given_up="$given_up|$2 $case|"
-    if [ $status -eq 77 ]; then
+    if [ $status -eq 152 ] || [ $status -eq 137 ]; then # SIGXCPU, or SIGKILL where that is not heard
+        note "not measured: $1-$2: $case: it takes more than $limit s of CPU time"
+    elif [ $status -eq 77 ]; then
         note "not measured: $1-$2: $case: $(tail -n 1 "$errors")"
     elif [ $status -ne 0 ]; then
         note "$1-$2 $case FAILED (status $status): $(tail -n 1 "$errors")"

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define RUN_NS UINT64_C(20000000) /* shortest run that counts */
+#define PIECES 32                 /* that it is cut into */
 
 void bench_pin(const char *variable) {
     const char *text = getenv(variable);
@@ -58,6 +59,22 @@ static uint64_t timed(bench_op op, uint64_t count, void *arg) {
     return bench_clock() - start;
 }
 
+static int compare(const void *a, const void *b) {
+    const double left = *(const double *)a, right = *(const double *)b;
+    return left < right ? -1 : left > right;
+}
+
+/* The median of what an operation takes in each of some pieces of the run, so that those in which
+ * something else had the processor do not count. */
+static double measured(bench_op op, uint64_t count, void *arg) {
+    double pieces[PIECES];
+    const uint64_t number = count < PIECES ? count : PIECES, each = count / number;
+    for (uint64_t i = 0; i < number; ++i)
+        pieces[i] = (double)timed(op, each, arg) / (double)each;
+    qsort(pieces, number, sizeof *pieces, compare);
+    return (pieces[(number - 1) / 2] + pieces[number / 2]) / 2;
+}
+
 double bench_ns(bench_op op, void *arg) {
     uint64_t count = 1;
     uint64_t took = timed(op, count, arg);
@@ -67,11 +84,7 @@ double bench_ns(bench_op op, void *arg) {
         count = wanted < count * 8 ? wanted : count * 8;
         took = timed(op, count, arg);
     }
-    do {
-        took = timed(op, count, arg);
-        count += took < RUN_NS ? (count + 1) / 2 : 0;
-    } while (took < RUN_NS);
-    return (double)took / (double)count;
+    return measured(op, count, arg);
 }
 
 void bench_report(const char *name, const char *unit, double value) {

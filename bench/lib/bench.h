@@ -47,8 +47,9 @@ uint64_t bench_clock(void);
 /* Does something `count` times. */
 typedef void (*bench_op)(uint64_t count, void *arg);
 
-/* Runs op with growing counts until a run takes 20 ms, which warms everything up, then once more;
- * returns the nanoseconds that one of that last run's operations took. */
+/* Runs op with growing counts until a run takes 20 ms, which warms everything up, then as often
+ * once more, in up to 32 pieces; returns the nanoseconds that an operation took in the median one.
+ */
 double bench_ns(bench_op op, void *arg);
 
 /* Prints one figure. */

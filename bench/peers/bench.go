@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sort"
 	"strconv"
 	"syscall"
 	"time"
 	"unsafe"
 )
 
-const runTime = 20 * time.Millisecond // shortest run that counts
+const (
+	runTime = 20 * time.Millisecond // shortest run that counts
+	pieces  = 32                    // that it is cut into
+)
 
 func die(format string, args ...interface{}) {
 	fmt.Fprintf(os.Stderr, format+"\n", args...)
@@ -49,6 +53,21 @@ func timed(op func(count int), count int) time.Duration {
 	return time.Since(start)
 }
 
+// measured is the median of what an operation takes in each of some pieces of the run.
+func measured(op func(count int), count int) float64 {
+	number := pieces
+	if count < number {
+		number = count
+	}
+	each := count / number
+	took := make([]float64, number)
+	for i := range took {
+		took[i] = float64(timed(op, each)) / float64(each)
+	}
+	sort.Float64s(took)
+	return (took[(number-1)/2] + took[number/2]) / 2
+}
+
 // perOp is bench_ns: nanoseconds one operation takes.
 func perOp(op func(count int)) float64 {
 	count := 1
@@ -61,13 +80,7 @@ func perOp(op func(count int)) float64 {
 		count = wanted
 		took = timed(op, count)
 	}
-	for {
-		took = timed(op, count)
-		if took >= runTime {
-			return float64(took) / float64(count)
-		}
-		count += (count + 1) / 2
-	}
+	return measured(op, count)
 }
 
 func report(name string, value float64) {

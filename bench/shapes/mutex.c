@@ -4,11 +4,10 @@
  * so that the other one always comes to wait. The unit is one section, entered and left. */
 #include SUBJECT
 
+#include <stdio.h>
 #include <string.h>
 
 #ifndef SUBJECT_MUTEX
-#include <stdio.h>
-
 int main(void) {
     fprintf(stderr, "it has no mutex, or none that two of its tasks could take turns with\n");
     return BENCH_CANNOT;
@@ -62,8 +61,13 @@ static void measure(void *arg) {
 
 int main(int argc, char **argv) {
     bench_pin("BENCH_CPU");
-    for (int i = 1; i < argc; ++i)
+    for (int i = 1; i < argc; ++i) {
+        if (strncmp(argv[i], "mutex", 5) != 0) {
+            fprintf(stderr, "measured with a mutex only\n");
+            return BENCH_CANNOT;
+        }
         subject_enter(measure, argv[i]);
+    }
     return 0;
 }
 #endif

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -77,6 +78,10 @@ BENCH_SOME void subject_all(size_t count, int (*fn)(void *arg)) {
         calls[i].fn = fn;
         calls[i].index = i;
         const int rc = pthread_create(&calls[i].thread, &attributes, thread_body, &calls[i]);
+        if (rc == EAGAIN) {
+            fprintf(stderr, "the system allows no more than %zu threads here\n", i);
+            exit(BENCH_CANNOT);
+        }
         if (rc != 0)
             bench_die("pthread_create", rc);
     }
