@@ -22,6 +22,7 @@ import sys
 BASE = "coir"
 FLOORS = ("floor", "epoll")  # the least code that does the same; a measure has one of them
 BY_HAND = FLOORS + ("level",)  # no library, no language: the limit, not somebody to be ahead of
+BARE = ("boost", "ucontext")  # bring a switch only; their tasks are the floor's
 MORE_IS_BETTER = ("1/s",)
 ROUNDS_ENOUGH = 3  # to tell noise from a difference
 CURVES = ("yield", "growth")  # whose cases are numbers of tasks: plotted over them
@@ -128,13 +129,14 @@ def standing(rows):
         if coir is None or measure == "growth" or not coir["median"] or is_detail(coir):
             continue
         floor = next((subjects[name] for name in FLOORS if name in subjects), None)
-        others = [row for name, row in subjects.items() if name != BASE and name not in BY_HAND]
+        left_out = (BASE,) + BY_HAND + (BARE if measure != "switch" else ())
+        others = [row for name, row in subjects.items() if name not in left_out]
         best = (max if unit in MORE_IS_BETTER else min)(
             others, key=lambda row: row["median"], default=None)
         over = f"{coir['median'] / floor['median']:.2f}" if floor and floor["median"] else "-"
-        beside = f"{best['subject']} {ratio_text(best)}" if best else ""
+        best_text = f"{best['subject']} {ratio_text(best)}" if best else ""
         lines.append(f"{measure + ' ' + case + ', ' + unit:<34} {number(coir['median']):>10} "
-                     f"{over:>9}   {beside}".rstrip())
+                     f"{over:>9}   {best_text}".rstrip())
     return lines
 
 
