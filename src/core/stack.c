@@ -69,9 +69,8 @@ void coir__stacks_fini(struct coir__stacks *stacks) {
     while (!list_empty(&stacks->arenas)) {
         struct coir__arena *const arena = list_entry(stacks->arenas.next, struct coir__arena, all);
         list_take(&arena->all);
-        for (size_t i = 0; arena->valgrind_ids != NULL && i < arena->slots; i++)
+        for (size_t i = 0; sanitizer_on_valgrind() && i < arena->slots; i++)
             sanitizer_valgrind_deregister(arena->valgrind_ids[i]);
-        sys_free(arena->valgrind_ids);
         sys_unmap(arena->base, arena->slots * arena->pool->slot_size);
         sys_free(arena);
     }
@@ -119,8 +118,9 @@ static bool make_arena(struct coir__stacks *stacks, struct coir__pool *pool) {
     size_t slots = pool->arenas > 4 ? ARENA_SLOTS_MAX : (size_t)ARENA_SLOTS_MIN << pool->arenas;
     if (slots * pool->slot_size > ARENA_SIZE_MAX)
         slots = pool->slot_size < ARENA_SIZE_MAX ? ARENA_SIZE_MAX / pool->slot_size : 1;
-    const size_t words = (slots + 63) / 64;
-    struct coir__arena *const arena = sys_allocate(sizeof *arena + 2 * words * sizeof(uint64_t));
+    const size_t words = (slots + 63) / 64, known = sanitizer_on_valgrind() ? slots : 0;
+    struct coir__arena *const arena = sys_allocate(sizeof *arena + 2 * words * sizeof(uint64_t) +
+                                                   known * sizeof *arena->valgrind_ids);
     if (arena == NULL)
         return false;
     arena->base = sys_map_stacks(slots * pool->slot_size);
@@ -133,9 +133,8 @@ static bool make_arena(struct coir__stacks *stacks, struct coir__pool *pool) {
     arena->guarded_bits = arena->clean_bits + words;
     for (size_t i = 0; i < slots; i++)
         arena->clean_bits[i / 64] |= UINT64_C(1) << (i % 64);
-    if (sanitizer_on_valgrind())
-        arena->valgrind_ids = sys_allocate(slots * sizeof *arena->valgrind_ids);
-    for (size_t i = 0; arena->valgrind_ids != NULL && i < slots; i++)
+    arena->valgrind_ids = (unsigned *)(void *)(arena->guarded_bits + words);
+    for (size_t i = 0; i < known; i++)
         arena->valgrind_ids[i] =
             sanitizer_valgrind_register(slot_base(arena, i), slot_base(arena, i + 1));
     guard_arena(stacks, arena);
