@@ -49,6 +49,7 @@ static struct {
 
 /* What a process tells the one that started it. */
 struct desk {
+    pid_t worker; /* that process; for the one that started it */
     uint64_t faults;
     char violated[1024];
 };
@@ -459,11 +460,11 @@ static pid_t start_worker(struct shared *shared, unsigned n, const char *asked) 
 }
 
 /* Waits for one of them; whether it failed, which is told. */
-static bool await_worker(struct shared *shared, const pid_t *workers, unsigned count) {
+static bool await_worker(struct shared *shared, unsigned count) {
     int status = 0;
     const pid_t ended = wait(&status);
     for (unsigned i = 0; i < count; i++) {
-        if (workers[i] != ended || status == 0)
+        if (shared->desks[i].worker != ended || status == 0)
             continue;
         if (shared->desks[i].violated[0] != '\0')
             (void)printf("%s\n", shared->desks[i].violated);
@@ -488,19 +489,17 @@ int main(void) {
         count = 1;
     struct shared *const shared = mmap(NULL, sizeof *shared + count * sizeof(struct desk),
                                        PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    pid_t *const workers = calloc(count, sizeof *workers);
-    if (shared == MAP_FAILED || workers == NULL)
+    if (shared == MAP_FAILED)
         return 2;
     for (unsigned i = 0; i < count || alive > 0; alive--) {
         for (; i < count && alive < jobs; i++, alive++)
-            workers[i] = start_worker(shared, i, asked);
-        failures += await_worker(shared, workers, i);
+            shared->desks[i].worker = start_worker(shared, i, asked);
+        failures += await_worker(shared, i);
     }
     uint64_t faults = 0;
     for (unsigned i = 0; i < count; i++)
         faults += shared->desks[i].faults;
     (void)printf("simulation: %u scenarios, %llu faults placed one by one, %u failures\n", count,
                  (unsigned long long)faults, failures);
-    free(workers);
     return failures > 0;
 }
