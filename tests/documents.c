@@ -35,8 +35,6 @@ static void blur(char *text) {
 
 /* That the lines shown stand in what the program says, in that order; "..." stands for any. */
 static void check_shown(const char *command, char *shown, char *said) {
-    blur(shown);
-    blur(said);
     char *rest;
     for (char *line = strtok_r(shown, "\n", &rest); line != NULL;
          line = strtok_r(NULL, "\n", &rest)) {
@@ -49,7 +47,7 @@ static void check_shown(const char *command, char *shown, char *said) {
 }
 
 /* Looks at what it says on stdout, if anything, and on stderr otherwise. */
-static void check_command(char *command, char *shown) {
+static void check_command(char *command, char *shown, bool exactly) {
     static char said[sizeof((program_result *)NULL)->err];
     const char *words[10];
     size_t count = 0;
@@ -62,11 +60,15 @@ static void check_command(char *command, char *shown) {
     words[count] = NULL;
     const program_result *const result = run_program(words);
     memcpy(said, result->out[0] != '\0' ? result->out : result->err, sizeof said);
+    if (!exactly) {
+        blur(shown);
+        blur(said);
+    }
     check_shown(command, shown, said);
 }
 
 /* Runs the commands of blocks that begin so, which are as many. */
-static void check_document(const char *name, const char *head, int expected) {
+static void check_document(const char *name, const char *head, int expected, bool exactly) {
     static char text[65536];
     char path[4096];
     snprintf(path, sizeof path, "%s/docs/%s", COIR_SOURCE_DIR, name);
@@ -81,7 +83,7 @@ static void check_document(const char *name, const char *head, int expected) {
         char *const end = strstr(command, "```");
         check(shown != NULL && end != NULL);
         *shown = *end = '\0';
-        check_command(command, shown + 1);
+        check_command(command, shown + 1, exactly);
         at = end + 1;
     }
     check_int(commands, expected);
@@ -90,14 +92,16 @@ static void check_document(const char *name, const char *head, int expected) {
 Test(documents, debugging) {
     if (with_sanitizer() || on_valgrind())
         skip_test("the tool handles signals itself, and changes what stacks take");
-    check_document("debugging.md", "```\n$ tests/", 5);
+    check_document("debugging.md", "```\n$ tests/", 5, false);
 }
 
 Test(documents, testing) {
 #ifdef __linux__
     if (with_sanitizer() || on_valgrind())
         skip_test("with the tool other calls are made, so that a seed gives another run");
-    check_document("testing.md", "```\n$ examples/", 4);
+    /* To the nanosecond and the last digit: a seed gives the same run on each kernel, by each
+     * compiler. An emulator's stacks and guards are of other sizes, which takes other calls. */
+    check_document("testing.md", "```\n$ examples/", 4, !emulated());
 #else
     skip_test("the simulated system is Linux");
 #endif

@@ -89,8 +89,25 @@ int coir__sim_mprotect(void *memory, size_t size, int protection) {
     return refused(COIR_SIM_ERRORS(ENOMEM, EACCES)) ? -1 : mprotect(memory, size, protection);
 }
 
+/* The simulated machine has light guards, so that a run is the same on each real one. Where that
+ * has none (Linux before 6.13, an emulator), protection has the same effect and costs more
+ * mappings. */
+static int install_guard(void *memory, size_t size) {
+    static __thread enum { UNKNOWN, LIGHT, PROTECT } kind;
+    if (kind == UNKNOWN)
+        kind =
+            madvise(memory, size, MADV_GUARD_INSTALL) == 0 && sys_faults(memory) ? LIGHT : PROTECT;
+    return kind == LIGHT ? madvise(memory, size, MADV_GUARD_INSTALL)
+                         : mprotect(memory, size, PROT_NONE);
+}
+
+int coir__sim_advise(void *memory, size_t size, int advice) {
+    return coir__sim != NULL && advice == MADV_GUARD_INSTALL ? install_guard(memory, size)
+                                                             : madvise(memory, size, advice);
+}
+
 int coir__sim_madvise(void *memory, size_t size, int advice) {
-    return refused(COIR_SIM_ERRORS(ENOMEM, EAGAIN)) ? -1 : madvise(memory, size, advice);
+    return refused(COIR_SIM_ERRORS(ENOMEM, EAGAIN)) ? -1 : coir__sim_advise(memory, size, advice);
 }
 
 /* ---- Files of the C library ---- */

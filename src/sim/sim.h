@@ -130,7 +130,7 @@ struct coir__sim_message {
 struct coir__sim_kind {
     const char *name;
     mode_t mode; /* for fstat */
-    bool aside;  /* to open and to close it takes no time and draws nothing */
+    bool aside;  /* to open and to close it takes no time, and to close it never fails */
     /* Which of epoll's events hold now. */
     unsigned (*ready)(struct coir__sim_file *file);
     /* Bytes moved, at most `most`, or -errno. `message` may be NULL. Without one: EINVAL. */
@@ -250,6 +250,8 @@ int coir__sim_pipe_create(int fds[2]);
 void coir__sim_pause(coir_time duration);
 /* Lets threads that are left run to their end; how many are left all the same. */
 size_t coir__sim_threads_fini(void);
+/* What madvise does on the simulated machine, where it does not fail (memory.c). */
+int coir__sim_advise(void *memory, size_t size, int advice);
 /* How many threads do not wait for another to wake them. */
 size_t coir__sim_threads_busy(void);
 /* How the runtime shall pick (order.c). */
