@@ -40,9 +40,22 @@ void violated(const char *law, const char *format, ...) {
     _exit(STATUS_VIOLATED);
 }
 
+static bool is_set(const char *name, bool otherwise) {
+    const char *const text = getenv(name);
+    return text != NULL && *text != '\0' ? strtoul(text, NULL, 10) != 0 : otherwise;
+}
+
+/* At least 1: no seeds, or those of a number that is misread, would pass without a look. */
 static unsigned long number_from(const char *name, unsigned long otherwise) {
     const char *const text = getenv(name);
-    return text != NULL && *text != '\0' ? strtoul(text, NULL, 10) : otherwise;
+    char *end;
+    if (text == NULL || *text == '\0')
+        return otherwise;
+    const unsigned long number = strtoul(text, &end, 10);
+    if (*end == '\0' && number > 0 && *text != '-')
+        return number;
+    (void)fprintf(stderr, "%s=%s makes no sense; it is a number from 1 on\n", name, text);
+    exit(2);
 }
 
 /* ---- One ---- */
@@ -64,9 +77,9 @@ static int run_one(const char *text) {
         (void)fprintf(stderr, "COIR_SIM=%s makes no sense; it begins with seed:NUMBER\n", text);
         return 2;
     }
-    if (number_from("PRINT", 0) != 0)
+    if (is_set("PRINT", false))
         program_print(variant_program(&variant), stdout);
-    if (number_from("TRACE", 0) == 0) {
+    if (!is_set("TRACE", false)) {
         if (!variant_fails(&variant, &mine)) {
             (void)printf("no law was violated\n");
             return 0;
@@ -132,8 +145,8 @@ static void tell_failure(struct desk *failed, int status, bool shrinks) {
 }
 
 static unsigned run_many(struct shared *shared, unsigned jobs) {
-    const bool keeps = number_from("KEEP", 0) != 0;
-    const bool shrinks = number_from("SHRINK", 1) != 0;
+    const bool keeps = is_set("KEEP", false);
+    const bool shrinks = is_set("SHRINK", true);
     pid_t workers[JOBS_MAX];
     unsigned failures = 0, alive = jobs;
     for (unsigned i = 0; i < jobs; i++)
@@ -201,7 +214,7 @@ static unsigned print_missing(const struct counts *counts) {
 }
 
 static void print_figures(const struct counts *counts) {
-    if (number_from("FIGURES", 0) != 0)
+    if (is_set("FIGURES", false))
         print_fates(counts);
     for (unsigned i = 0; i < COIR_SIM_FAULTS; i++)
         if (counts->faults[i] > 0)
