@@ -14,7 +14,7 @@ static void nobody_there(void) {
     (void)coir_close(listener);
     note("tcp", coir_connect(own));
     note("path", coir_connect(path_of("none")));
-    note("abstract", coir_connect("unix:@coir-twin-none"));
+    note("abstract", coir_connect(abstract_of("none")));
     note("name", coir_connect("10.0.0.1:0"));
 }
 
@@ -23,8 +23,8 @@ static void address_in_use(void) {
     const int listener = coir_listen("127.0.0.1:0");
     (void)coir_socket_address(listener, own, sizeof own);
     note("tcp", coir_listen(own));
-    const int datagram = coir_bind_datagram("unix:@coir-twin-bound");
-    note("unix", coir_bind_datagram("unix:@coir-twin-bound"));
+    const int datagram = coir_bind_datagram(abstract_of("bound"));
+    note("unix", coir_bind_datagram(abstract_of("bound")));
     (void)coir_close(datagram);
     (void)coir_close(listener);
 }
@@ -46,17 +46,17 @@ static void stale_path(void) {
 
 static void wrong_calls(void) {
     char own[COIR_ADDRESS_SIZE];
-    const int listener = coir_listen("unix:@coir-twin-calls");
-    const int datagram = coir_bind_datagram("unix:@coir-twin-datagram");
-    const int client = coir_connect("unix:@coir-twin-calls");
+    const int listener = coir_listen(abstract_of("calls"));
+    const int datagram = coir_bind_datagram(abstract_of("datagram"));
+    const int client = coir_connect(abstract_of("calls"));
     NOTE("listen", coir__sim_listen(datagram, 1));
     NOTE("accept", coir__sim_accept4(datagram, NULL, NULL, 0));
     NOTE("accept", coir__sim_accept4(client, NULL, NULL, 0));
     note("peer", coir_peer_address(listener, own, sizeof own));
     note("peer", coir_peer_address(client, own, sizeof own));
-    note_word(own);
+    note("name", strcmp(own, abstract_of("calls")) == 0);
     note("read", coir_read(listener, bytes, 1));
-    note("stream to datagram", coir_connect("unix:@coir-twin-datagram"));
+    note("stream to datagram", coir_connect(abstract_of("datagram")));
     (void)coir_close(client);
     (void)coir_close(datagram);
     (void)coir_close(listener);
@@ -87,15 +87,17 @@ static void cut_off_udp(void) {
 }
 
 static void cut_off_unix(void) {
-    cut_off("unix:@coir-twin-one", "unix:@coir-twin-other");
+    char one[COIR_ADDRESS_SIZE];
+    (void)strcpy(one, abstract_of("one"));
+    cut_off(one, abstract_of("other"));
 }
 
 static void sent_to_nobody(void) {
     char gone[COIR_ADDRESS_SIZE];
-    const int fd = coir_bind_datagram("unix:@coir-twin-one");
+    const int fd = coir_bind_datagram(abstract_of("one"));
     const int udp = coir_bind_datagram("127.0.0.1:0"), other = coir_bind_datagram("127.0.0.1:0");
     note("path", coir_send_to(fd, "x", 1, path_of("nobody")));
-    note("abstract", coir_send_to(fd, "x", 1, "unix:@coir-twin-nobody"));
+    note("abstract", coir_send_to(fd, "x", 1, abstract_of("nobody")));
     (void)coir_socket_address(other, gone, sizeof gone);
     (void)coir_close(other);
     note("udp", coir_send_to(udp, "x", 1, gone));
@@ -114,7 +116,7 @@ const struct behaviour address_behaviours[] = {
      "listen=1 listen=EADDRINUSE connect=ECONNREFUSED listen=1 unlink=0 connect=ENOENT"},
     {"wrong calls", wrong_calls,
      "listen=EOPNOTSUPP accept=EOPNOTSUPP accept=EINVAL peer=ENOTCONN peer=0 "
-     "unix:@coir-twin-calls read=EINVAL stream to datagram=ECONNREFUSED"},
+     "name=1 read=EINVAL stream to datagram=ECONNREFUSED"},
     {"cut off, UDP", cut_off_udp,
      "send=10 send=0 send=2 receive=4 sender=1 receive=0 receive=2 recv=EAGAIN"},
     {"cut off, Unix", cut_off_unix,

@@ -83,6 +83,12 @@ const char *path_of(const char *name) {
     return text;
 }
 
+const char *abstract_of(const char *name) {
+    static char text[COIR_ADDRESS_SIZE];
+    (void)snprintf(text, sizeof text, "unix:@%s-%s", folder + strlen("/tmp/"), name);
+    return text;
+}
+
 void settle(void) {
     (void)coir_sleep(COIR_MS(20));
 }

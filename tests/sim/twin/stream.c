@@ -213,7 +213,7 @@ static void listener_closed_tcp(void) {
 }
 
 static void listener_closed_unix(void) {
-    listener_closed("unix:@coir-twin-listener");
+    listener_closed(abstract_of("listener"));
 }
 
 /* What is sent before the connection is accepted waits there, and so does its end. */
@@ -238,7 +238,7 @@ static void early_data_tcp(void) {
 }
 
 static void early_data_unix(void) {
-    early_data("unix:@coir-twin-early");
+    early_data(abstract_of("early"));
 }
 
 static int read_one(void *arg) {

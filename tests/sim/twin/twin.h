@@ -35,6 +35,8 @@ void make_tcp(int fds[2]);
 void close_both(const int fds[2]);
 /* A name in a folder of the test's own, as "unix:..."; nobody has it. */
 const char *path_of(const char *name);
+/* A name without a file, of this process's own; valid until the next call. */
+const char *abstract_of(const char *name);
 /* What was sent has arrived. */
 void settle(void);
 
