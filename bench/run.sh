@@ -278,8 +278,8 @@ attempt() {
     status=$?
     [ $status -ne 0 ] || [ "$2" != all ] && [ $(($(now) - began)) -gt $slow ] || return
     given_up="$given_up|$2 $case|"
-    if [ $status -eq 152 ] || [ $status -eq 137 ]; then # SIGXCPU, or SIGKILL where that is not heard
-        note "not measured: $1-$2: $case: it takes more than $limit s of CPU time"
+    if [ $status -eq 152 ] || [ $status -eq 137 ]; then # SIGXCPU or SIGKILL, by the limit above
+        note "not measured: $1-$2: $case: killed, it takes more than $limit s of CPU time (or memory)"
     elif [ $status -eq 77 ]; then
         note "not measured: $1-$2: $case: $(tail -n 1 "$errors")"
     elif [ $status -ne 0 ]; then
