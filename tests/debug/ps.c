@@ -249,12 +249,12 @@ PS_TEST(reads_a_stripped_shared_library) {
         skip_test("a sanitizer's library is looked for elsewhere");
     shell("${STRIP:-strip} -o \"$2\" \"$1\"", built("libcoir.so"), scratch("libcoir.so.0"));
     shell("${STRIP:-strip} -o \"$2\" \"$1\"", built("tests/subjects/shop-shared"), scratch("shop"));
-    char folder[256];
-    snprintf(folder, sizeof folder, "%s", scratch("shop"));
-    *strrchr(folder, '/') = '\0';
-    setenv("LD_LIBRARY_PATH", folder, 1);
-    begin(scratch("shop"), NULL);
-    unsetenv("LD_LIBRARY_PATH");
+    const char *const shop = scratch("shop"), *const others = getenv("LD_LIBRARY_PATH");
+    char folders[4096];
+    snprintf(folders, sizeof folders, "%.*s:%s", (int)(strrchr(shop, '/') - shop), shop,
+             others != NULL ? others : "");
+    setenv("LD_LIBRARY_PATH", folders, 1);
+    begin(shop, NULL);
     check_stripped();
 }
 
