@@ -5,7 +5,6 @@
 #include "debug/inspector.h"
 
 #define UNW_LOCAL_ONLY
-#include <alloca.h>
 #include <libunwind.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -156,14 +155,14 @@ TASK_TEST(debug_backtrace, functions_without_frame_pointers_are_not_left_out) {
 
 /* Frames of a size that differs from task to task. */
 KEPT static int wait_in_a_large_frame(struct act *act) {
-    volatile char *const room = alloca(act->room);
+    volatile char *const room = __builtin_alloca(act->room);
     room[0] = 1;
     const int rc = innermost(act);
     return rc + room[0];
 }
 
 KEPT static int take_room(struct act *act) {
-    volatile char *const room = alloca(act->room / 2 + 1);
+    volatile char *const room = __builtin_alloca(act->room / 2 + 1);
     room[0] = 1;
     return wait_in_a_large_frame(act) + room[0];
 }

@@ -15,7 +15,6 @@
  *                              threads: the same tasks once more, in a runtime of a second thread
  *
  * Says "ready" on standard output when all is in place. Ends with its parent. */
-#include <alloca.h>
 #include <coir.h>
 #include <pthread.h>
 #include <signal.h>
@@ -78,7 +77,7 @@ static __attribute__((noinline)) void touch_whole_stack(void) {
     if (coir_task_stack(coir_self(), &use) != 0)
         return;
     const size_t size = use.size - use.now - 2048;
-    volatile char *const room = alloca(size);
+    volatile char *const room = __builtin_alloca(size);
     for (size_t i = 0; i < size; i += 1024)
         room[i] = 1;
 }
