@@ -23,7 +23,7 @@ cache=$(cd "$dir" && pwd)/go-cache
 rounds_max=9
 slow=150 # hundredths of a second: a program that takes longer for a case runs in one round only
 cpu_max=4 # seconds of CPU time that a program may take for a case; of the largest measures:
-cpu_max_large=30
+cpu_max_large=12
 failed=0
 
 # Measure, seconds it may take (the first round is always finished), cases.
@@ -272,14 +272,16 @@ record() {
 
 # A program that fails is not asked again for that case, nor is one that takes long.
 attempt() {
-    case $given_up in *"|$2 $case|"*) return ;; esac
+    case $given_up in *"|$2 $case|"* | *"|$2 is too slow|"*) return ;; esac
     began=$(now)
     record "$@"
     status=$?
     [ $status -ne 0 ] || [ "$2" != all ] && [ $(($(now) - began)) -gt $slow ] || return
     given_up="$given_up|$2 $case|"
     if [ $status -eq 152 ] || [ $status -eq 137 ]; then # SIGXCPU or SIGKILL, by the limit above
-        note "not measured: $1-$2: $case: killed, it takes more than $limit s of CPU time (or memory)"
+        note "not measured: $1-$2: $case: killed, it takes more than $limit s of CPU time (or memory);" \
+            "nor what follows"
+        given_up="$given_up|$2 is too slow|"
     elif [ $status -eq 77 ]; then
         note "not measured: $1-$2: $case: $(tail -n 1 "$errors")"
     elif [ $status -ne 0 ]; then
