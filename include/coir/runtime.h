@@ -65,9 +65,9 @@ typedef struct coir_options {
  * for debugging, listed on stderr).
  * Errors: -EPERM nested inside a runtime of this thread (-ECHILD in a forked child of a task);
  * -EINVAL fn is NULL; -ENOMEM, -EMFILE, -ENFILE, -ENOSPC (of epoll: too much is watched) when the
- * runtime cannot be set up; -EDEADLK when all tasks were parked with nothing left to wake them: they
- * are listed on stderr, and all are cut, shielded or not, so that the run ends (where a wait of the
- * program's own cannot be cut, see coir_waiter, the program is ended). */
+ * runtime cannot be set up; -EDEADLK when all tasks were parked with nothing left to wake them:
+ * they are listed on stderr, and all are cut, shielded or not, so that the run ends (where a wait
+ * of the program's own cannot be cut, see coir_waiter, the program is ended). */
 COIR_API COIR_MUST_CHECK int coir_run(coir_fn fn, void *arg);
 
 /* The same with options (NULL: all defaults). Further errors: -EINVAL for an option out of its

@@ -415,9 +415,10 @@ TASK_TEST(debug_backtrace, of_a_task_for_which_the_library_works_aside) {
     COIR_SCOPE(s);
     check_rc(coir_spawn(&s, outermost, &act), 0);
     check(coir_scope_close(&s, 0) >= 0);
-    check_int(strncmp(interrupted_names(), "coir__aside look_aside innermost between outermost ",
-                      strlen("coir__aside look_aside innermost between outermost ")),
-              0);
+    const char *const names =
+        interrupted_names(); /* with a sanitizer: its call before the switch */
+    check_contains(names, "coir__aside look_aside innermost between outermost ");
+    check(strstr(names, "raise_aside") == NULL);
     return 0;
 }
 

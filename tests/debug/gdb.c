@@ -16,15 +16,16 @@ static const char *gdb_name(void) {
 
 /* Runs gdb on `target`, as its last arguments: "-p", PID or PROGRAM, CORE. All that it says. */
 static const char *gdb(const char *const target[2], const char *const commands[]) {
-    const char *argv[12 + 2 * COMMANDS_MAX] = {"/bin/sh",
-                                               "-c",
-                                               "LC_ALL=C exec \"$0\" -nx -batch -iex \"set sysroot "
-                                               "${QEMU_LD_PREFIX-target:}\" \"$@\" 2>&1",
-                                               gdb_name(),
-                                               "-iex",
-                                               "set auto-load safe-path /",
-                                               target[0],
-                                               target[1] != NULL ? target[1] : "-nx"};
+    const char *argv[12 + 2 * COMMANDS_MAX] = {
+        "/bin/sh",
+        "-c",
+        ("LC_ALL=C exec \"$0\" -nx -batch -iex \"set sysroot "
+         "${QEMU_LD_PREFIX-target:}\" \"$@\" 2>&1"),
+        gdb_name(),
+        "-iex",
+        "set auto-load safe-path /",
+        target[0],
+        target[1] != NULL ? target[1] : "-nx"};
     for (size_t i = 0; commands[i] != NULL; i++) {
         check(i < COMMANDS_MAX);
         argv[8 + 2 * i] = "-ex";

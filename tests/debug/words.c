@@ -1,6 +1,6 @@
 /* Durations and counts in words, and text in bounds. */
-#include "core/runtime.h"
 #include "debug/words.h"
+#include "core/runtime.h"
 
 #include "support.h"
 
