@@ -132,7 +132,8 @@ PS_TEST(lists_the_tasks_of_a_process) {
     check_in_order(text, SUBJECT, SHOP_LINES);
     check_in_order(text, OF_PROCESSES("held for "), FUNCTIONS);
     check_in_order(text, GROUP);
-    check_no_empty_range(text);
+    if (!emulated()) /* where it is not told since when they wait */
+        check_no_empty_range(text);
     check_contains(text, OF_PROCESSES(", pipe:["));
     end_subject(&subject);
 }
