@@ -7,12 +7,12 @@
 
 #include <stdio.h>
 
-static size_t started, woken, expected;
+static size_t begun, woken, expected;
 static uint64_t cpu_started;
 
 static int sleeper(void *arg) {
     const uint64_t draw = ((uint64_t)(size_t)arg * UINT64_C(0x9e3779b97f4a7c15)) >> 40;
-    if (__atomic_add_fetch(&started, 1, __ATOMIC_RELAXED) == expected)
+    if (__atomic_add_fetch(&begun, 1, __ATOMIC_RELAXED) == expected)
         cpu_started = bench_cpu();
     subject_sleep(UINT64_C(100000000) + draw * UINT64_C(1000000000) / (UINT64_C(1) << 24));
     __atomic_add_fetch(&woken, 1, __ATOMIC_RELAXED);
