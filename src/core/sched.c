@@ -194,6 +194,9 @@ static void jump(struct coir__runtime *rt) {
     }
 }
 
+/* Of memory that could be given back there may soon be more, at the price of one call. */
+#define SHORT_SLEEP COIR_US(200)
+
 /* Between turns: signals, descriptors and finished jobs, then timers. Sleeps when no task is ready.
  */
 static void look_around(struct coir__runtime *rt) {
@@ -207,7 +210,8 @@ static void look_around(struct coir__runtime *rt) {
             coir__break_deadlock(rt);
             return;
         }
-        if ((timeout > 0 || rt->virtual_now != 0) && coir__stacks_trim(&rt->stacks))
+        if ((timeout > 0 || rt->virtual_now != 0) &&
+            coir__stacks_trim(&rt->stacks, timeout < SHORT_SLEEP && rt->virtual_now == 0))
             timeout = 0; /* and the next batch, if nothing comes up meanwhile */
     }
     if (timeout > 0 || rt->io_waiting > 0 || rt->offload_jobs > 0)

@@ -232,12 +232,14 @@ static struct iovec trim_one(struct coir__stacks *stacks, struct coir__pool *poo
     return (struct iovec){.iov_base = low, .iov_len = (size_t)(slot_base(arena, slot + 1) - low)};
 }
 
-bool coir__stacks_trim(struct coir__stacks *stacks) {
+bool coir__stacks_trim(struct coir__stacks *stacks, bool in_full_batches) {
     struct iovec ranges[TRIM_AT_ONCE];
     size_t count = 0;
     if (stacks->mapped <= stacks->cached_max)
         return false;
     size_t cached = coir__stacks_cached(stacks);
+    if (in_full_batches && cached < stacks->cached_max + TRIM_AT_ONCE)
+        return false;
     for (unsigned i = COIR_POOLS; i-- > 0;) {
         struct coir__pool *const pool = &stacks->pools[i];
         for (; cached > stacks->cached_max && count < TRIM_AT_ONCE && pool->top > pool->first;

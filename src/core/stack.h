@@ -48,9 +48,9 @@ size_t coir__stacks_cached(const struct coir__stacks *stacks);
 struct coir__task *coir__stack_make(struct coir__stacks *stacks, struct coir__pool *pool);
 /* Moves the cache down to the start of its array: trimming has left a gap there. */
 void coir__stack_close_gap(struct coir__pool *pool);
-/* Gives the memory of stacks beyond the cache's bound back to the system, one batch. Whether there
- * was any. */
-bool coir__stacks_trim(struct coir__stacks *stacks);
+/* Gives the memory of stacks beyond the cache's bound back to the system, one batch; if asked to,
+ * only a full one. Whether there was any. */
+bool coir__stacks_trim(struct coir__stacks *stacks, bool in_full_batches);
 /* Whether the canary of an unguarded stack is gone. */
 bool coir__stack_overflowed(const struct coir__task *task);
 /* The low end of the guard below the task's stack, and its size. */
