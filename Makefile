@@ -123,8 +123,7 @@ shared   = libcoir$(if $(DARWIN),$(1).dylib,.so$(1))
 
 SOURCES  := $(filter-out src/poll/% src/sim/%,$(wildcard src/*/*.c)) src/poll/$(POLLER).c \
             $(wildcard arch/$(ARCH)/*.S)
-# ThreadSanitizer does not know the simulated threads.
-SIMULATIONS := $(if $(LINUX),$(if $(findstring thread,$(SAN)),,$(addprefix $(BUILD)/tests/,nth twin)))
+SIMULATIONS := $(if $(LINUX),$(addprefix $(BUILD)/tests/,nth twin))
 UNWIND   := $(shell grep -l '^\#include <libunwind.h>' tests/*/*.c)
 TESTS    := $(filter-out tests/fatal/% tests/fuzz/% tests/plain/% tests/sanitizers/% tests/sim/% \
                          tests/soak/% \
