@@ -523,6 +523,16 @@ coir__inline void coir__watch_remove(struct coir__watch *watch) {
         list_take(&watch->link);
 }
 
+/* Fills in what a wait is for, of a record that is used again and again; parking does the rest.
+ * Nothing is written twice, and `number`, which says nothing unless `numbered`, is left alone. */
+coir__inline void coir__wait_for(coir_waiter *wait, bool (*cut)(coir_waiter *wait),
+                                 const char *what, const void *object) {
+    wait->cut = cut;
+    wait->what = what;
+    wait->object = object;
+    wait->numbered = false;
+}
+
 /* Suspends the running task, which somebody will make ready, or has made ready already. */
 coir__inline int coir__suspend(struct coir__runtime *rt, struct coir__task *self) {
     struct coir__task *const next = coir__next(rt, self);

@@ -105,8 +105,7 @@ static bool cut_offer(coir_waiter *wait) {
 coir__inline coir_waiter *offer(struct coir__task *self, struct coir__link *offers, void *item,
                                 const char *what, const coir_channel *channel) {
     struct coir__seat *const seat = &self->seat;
-    seat->wait =
-        (coir_waiter){.cut = cut_offer, .what = what, .object = channel, .coir__task = self};
+    coir__wait_for(&seat->wait, cut_offer, what, channel);
     seat->offer.item = item;
     seat->offer.select = NULL;
     list_append(offers, &seat->offer.link);
@@ -150,27 +149,33 @@ static coir__noinline int recv_slow(coir_channel *channel, void *item) {
 
 int coir_channel_send(coir_channel *channel, const void *item) {
     struct coir__runtime *const rt = coir__rt;
-    if (!is_quick(channel, item) || !is_carefree(rt->current))
+    if (!is_quick(channel, item))
+        return send_slow(channel, item);
+    struct coir__task *const self = rt->current;
+    if (!is_carefree(self))
         return send_slow(channel, item);
     const int rc = coir__channel_send_now(rt, channel, item, true);
     if (rc == COIR_WOULD_WAIT && likely(rt->turn_left > 0))
-        return coir__park_unhindered(rt, rt->current, offer_to_send(rt->current, channel, item));
+        return coir__park_unhindered(rt, self, offer_to_send(self, channel, item));
     if (rc != 0)
         return send_slow(channel, item);
-    rt->current->budget--;
+    self->budget--;
     return 0;
 }
 
 int coir_channel_recv(coir_channel *channel, void *item) {
     struct coir__runtime *const rt = coir__rt;
-    if (!is_quick(channel, item) || !is_carefree(rt->current))
+    if (!is_quick(channel, item))
+        return recv_slow(channel, item);
+    struct coir__task *const self = rt->current;
+    if (!is_carefree(self))
         return recv_slow(channel, item);
     const int rc = coir__channel_recv_now(rt, channel, item, true);
     if (rc == COIR_WOULD_WAIT && likely(rt->turn_left > 0))
-        return coir__park_unhindered(rt, rt->current, offer_to_recv(rt->current, channel, item));
+        return coir__park_unhindered(rt, self, offer_to_recv(self, channel, item));
     if (rc != 0)
         return recv_slow(channel, item);
-    rt->current->budget--;
+    self->budget--;
     return 0;
 }
 
@@ -209,6 +214,7 @@ static void end_all(coir_channel *channel, const struct coir__link *offers) {
 
 static void shut(coir_channel *channel) {
     channel->closed = true;
+    channel->quick_for = channel;
     channel->buffer.room = 0;
     end_all(channel, &channel->senders);
     end_all(channel, &channel->receivers);

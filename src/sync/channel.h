@@ -11,8 +11,8 @@
 #include "sync/buffer.h"
 
 struct coir_channel {
-    /* Its runtime if the quick way is open to it: items of one word, in FIFO order. Otherwise the
-     * channel itself, so that a call needs one comparison to take that way. */
+    /* Its runtime while the quick way is open to it: items of one word, in FIFO order, not closed.
+     * Otherwise the channel itself, so that a call needs one comparison to take that way. */
     const void *quick_for;
     struct coir__runtime *runtime;
     struct coir__link receivers, senders; /* struct coir__offer, longest waiting first */
@@ -40,7 +40,7 @@ coir__inline void coir__offer_end(struct coir__runtime *rt, struct coir__offer *
         coir__select_moved(offer->select, offer, rc);
         return;
     }
-    list_take(&offer->link);
+    list_unlink(&offer->link);
     coir__resume(rt, list_entry(offer, struct coir__task, seat.offer), rc);
 }
 
@@ -72,7 +72,7 @@ coir__inline int coir__let_others_on(struct coir__runtime *rt, struct coir__task
 #define COIR_WOULD_WAIT (-EAGAIN)
 #define COIR_NOT_QUICKLY (-EINPROGRESS) /* `quick` only, and nothing has been done */
 
-/* The moves take `quick` as buffer.h does. */
+/* The moves take `quick` as buffer.h does; then the channel is known not to be closed. */
 coir__inline int coir__channel_send_now(struct coir__runtime *rt, coir_channel *channel,
                                         const void *item, const bool quick) {
     struct coir__buffer *const buffer = &channel->buffer;
@@ -85,7 +85,7 @@ coir__inline int coir__channel_send_now(struct coir__runtime *rt, coir_channel *
     } else if (buffer->count < buffer->room) {
         coir__buffer_put(buffer, item, quick);
     } else {
-        return channel->closed ? -EPIPE : COIR_WOULD_WAIT;
+        return !quick && channel->closed ? -EPIPE : COIR_WOULD_WAIT;
     }
     channel->sent++;
     return 0;
@@ -97,7 +97,7 @@ coir__inline int coir__channel_recv_now(struct coir__runtime *rt, coir_channel *
     const bool buffered = buffer->count > 0;
     if (list_empty(&channel->senders)) {
         if (!buffered)
-            return channel->closed ? -EPIPE : COIR_WOULD_WAIT;
+            return !quick && channel->closed ? -EPIPE : COIR_WOULD_WAIT;
         coir__item_copy(item, coir__buffer_pop(buffer, quick), buffer->item_size, quick);
         return 0;
     }

@@ -32,7 +32,7 @@ coir__inline int coir__queued_park(struct coir__runtime *rt, struct coir__queue 
 coir__inline coir_waiter *coir__queue_up(struct coir__task *self, struct coir__queue *queue,
                                          const char *what, const void *object) {
     struct coir__queued *const queued = &self->seat.queued;
-    queued->wait = (coir_waiter){.cut = coir__queued_cut, .what = what, .object = object};
+    coir__wait_for(&queued->wait, coir__queued_cut, what, object);
     queued->queue = queue;
     queue_append(queue, &queued->link);
     return &queued->wait;
