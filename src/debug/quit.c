@@ -10,20 +10,12 @@
 #include "debug/frame_text.h"
 #include "debug/identity.h"
 
-/* How a signal says that pthread_kill has sent it. */
-#if defined(SI_TKILL)
-#define SENT_TO_THREAD SI_TKILL
-#elif defined(SI_LWP)
-#define SENT_TO_THREAD SI_LWP
-#else
-#define SENT_TO_THREAD SI_USER
-#endif
-
 #define ASKERS_MAX 64
 
 static struct asker {
     struct coir__runtime *_Atomic rt;
     pthread_t thread;
+    atomic_bool passed_on; /* its next signal is from the handler in another thread */
 } askers[ASKERS_MAX];
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* over taking and giving back */
@@ -59,22 +51,24 @@ static void ask(struct coir__runtime *rt) {
 static void handle(int number, siginfo_t *info, void *context) {
     const int saved_errno = errno;
     struct coir__runtime *const mine = coir__rt;
-    const bool passed_on = info->si_code == SENT_TO_THREAD && info->si_pid == getpid();
-    bool asked = false;
+    bool passed_on = false;
+    (void)info;
     atomic_fetch_add(&handling, 1);
     for (size_t i = 0; i < ASKERS_MAX; i++) {
         struct coir__runtime *const rt = atomic_load(&askers[i].rt);
         if (rt != NULL && rt == mine) {
-            asked = true;
-            ask(rt);
+            passed_on = atomic_exchange(&askers[i].passed_on, false);
+            if (!passed_on)
+                ask(rt);
             if (rt->current != &rt->loop)
                 tell_running(rt, context);
         }
     }
-    for (size_t i = 0; i < ASKERS_MAX && !(asked && passed_on); i++) {
+    for (size_t i = 0; i < ASKERS_MAX && !passed_on; i++) {
         struct coir__runtime *const rt = atomic_load(&askers[i].rt);
         if (rt != NULL && rt != mine) {
             ask(rt);
+            atomic_store(&askers[i].passed_on, true);
             (void)pthread_kill(askers[i].thread, number);
         }
     }
@@ -105,6 +99,7 @@ int coir__quit_take(struct coir__runtime *rt) {
         if (atomic_load(&askers[i].rt) != NULL)
             continue;
         askers[i].thread = pthread_self();
+        atomic_store(&askers[i].passed_on, false);
         atomic_store(&askers[i].rt, rt);
         if (users++ == 0)
             install();

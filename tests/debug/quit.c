@@ -105,6 +105,44 @@ Test(debug_quit, wakes_a_loop_that_sleeps_from_any_thread) {
     check_contains(text, "'main': sleeps until ");
 }
 
+/* ---- Several runtimes ---- */
+
+static atomic_int running;
+static atomic_bool asked;
+
+static int ask_for_both(UNUSED void *arg) {
+    running++;
+    while (running < 2)
+        COIR_TRY(coir_sleep(COIR_MS(1)));
+    if (arg != NULL) {
+        raise(SIGQUIT); /* this thread only gets the signal */
+        asked = true;
+    }
+    while (!asked)
+        COIR_TRY(coir_sleep(COIR_MS(1)));
+    return coir_sleep(COIR_MS(1)); /* the loop has its say */
+}
+
+static void *run_beside(UNUSED void *arg) {
+    const coir_options options = {.dump_on_sigquit = true};
+    check_rc(coir_run_with(ask_for_both, NULL, &options), 0);
+    return NULL;
+}
+
+Test(debug_quit, a_signal_to_one_thread_has_each_runtime_listed_once) {
+    const run_options beside = {.runtime = {.dump_on_sigquit = true},
+                                .real_clock = true,
+                                .leaves_descriptors = true}; /* of the other runtime */
+    pthread_t thread;
+    capture_stderr();
+    check_int(pthread_create(&thread, NULL, run_beside, NULL), 0);
+    const int rc = run_task_with(ask_for_both, &running, &beside);
+    check_int(pthread_join(thread, NULL), 0);
+    const char *const text = captured_stderr();
+    check_rc(rc, 0);
+    check_int(occurrences(text, "coir: SIGQUIT: the tasks of this runtime are"), 2);
+}
+
 /* ---- Before and after ---- */
 
 static int nothing(UNUSED void *arg) {
