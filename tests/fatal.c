@@ -29,6 +29,17 @@ Test(fatal, a_hook_that_waits) {
                 "hook 'run'");
 }
 
+Test(fatal, a_hook_that_leaves_a_scope_open) {
+    check_fatal("hook_waits", "open-ready", SIGABRT,
+                "coir: fatal: the hook 'ready' left a scope open that it had opened, or closed one "
+                "of the loop of the runtime");
+    check_fatal("hook_waits", "open-run", SIGABRT,
+                "coir: fatal: the hook 'run' left a scope open "
+                "that it had opened");
+    check_fatal("hook_waits", "scope-ready", SIGABRT,
+                "coir: fatal: the loop of the runtime waits or yields in the hook 'ready'");
+}
+
 Test(fatal, a_context_that_returns) {
     const program_result *const result =
         run_program((const char *const[]){"tests/fatal/context_returns", NULL});
@@ -48,6 +59,12 @@ Test(fatal, a_context_that_returns) {
                     ("coir: fatal: stack overflow in task " task), "it has used all of its",       \
                     __VA_ARGS__);                                                                  \
     } while (0)
+
+Test(fatal, a_message_of_the_loop_has_the_frames_of_its_thread) {
+    skip_with_sanitizer();
+    check_fatal("hook_waits", "scope-ready", SIGABRT, " scope_ready (hook_waits+0x",
+                " coir__loop (hook_waits+0x", " main (hook_waits+0x");
+}
 
 Test(fatal, the_stack_overflow_of_a_named_task) {
     check_overflow(

@@ -111,6 +111,7 @@ static int create(struct coir__runtime **out, const coir_options *options) {
     rt->loop.next = rt->ready = rt->current = &rt->loop;
     rt->ready_tail = &rt->ready;
     rt->loop.due = COIR_NEVER;
+    rt->loop.home = &rt->root; /* for a hook that opens a scope there */
     rt->loop.saved_errno = errno;
     rt->turn_budget = TURN_FIRST;
     describe_thread(&rt->loop);

@@ -151,10 +151,7 @@ void coir__crash_tell_place(const struct coir__runtime *rt, const ucontext_t *co
         (void)coir__trail_next(&from, &report.cfi);
     if (from.at.pc != 0)
         report.frames.trail = from;
-    if (report.task != NULL)
-        (void)tell_rest(&report);
-    else
-        coir__symbols_close(&report.symbols);
+    (void)tell_rest(&report);
 }
 
 void coir__crash_tell_least(const siginfo_t *info, const ucontext_t *context) {

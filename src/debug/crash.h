@@ -13,7 +13,7 @@ void coir__crash_tell_overflow(const struct coir__runtime *rt, const ucontext_t 
  * program's own handler. */
 void coir__crash_tell(const struct coir__runtime *rt, const siginfo_t *info,
                       const ucontext_t *context, bool handled);
-/* Where the running task is, if one runs: after a message that has said what was wrong. */
+/* Where the running task, or the loop, is: after a message that has said what was wrong. */
 void coir__crash_tell_place(const struct coir__runtime *rt, const ucontext_t *context);
 
 /* All that can be said when saying more has failed. */

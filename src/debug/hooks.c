@@ -14,11 +14,28 @@ volatile unsigned short coir__probes_wanted COIR_PROBE_COUNTER;
 #define CALL(observer, hook, ...)                                                                  \
     do {                                                                                           \
         const char *const outer = (observer)->telling; /* it may cancel, which is told too */      \
+        const coir_scope *const inside = coir__rt->current->scope;                                 \
         (observer)->telling = #hook;                                                               \
         if ((observer)->hooks.hook != NULL)                                                        \
             (observer)->hooks.hook((observer)->hooks.context, __VA_ARGS__);                        \
+        if (coir__rt->current->scope != inside)                                                    \
+            refuse_to_leave_open(coir__rt, #hook);                                                 \
         (observer)->telling = outer;                                                               \
     } while (0)
+
+static const char *label_of(const struct coir__runtime *rt, char *out, size_t size_bytes) {
+    return rt->current != &rt->loop ? coir__task_label(rt->current, out, size_bytes)
+                                    : "the loop of the runtime";
+}
+
+/* The frame that the scope lies in is gone. */
+static _Noreturn coir__cold void refuse_to_leave_open(const struct coir__runtime *rt,
+                                                      const char *hook) {
+    char label[128];
+    coir__fatal("the hook '%s' left a scope open that it had opened, or closed one of %s; it must "
+                "do neither: note what it is told, and act on that in a task",
+                hook, label_of(rt, label, sizeof label));
+}
 
 /* ---- Beginning and ending to look ---- */
 
@@ -89,18 +106,16 @@ static void tell_ready(struct coir__runtime *rt) {
 }
 
 /* In a hook the FIFO is being read, and what happened is half told. */
-static void refuse_to_wait(const struct coir__runtime *rt, const struct coir__task *self) {
+static _Noreturn void refuse_to_wait(const struct coir__runtime *rt) {
     char label[128];
     coir__fatal("%s waits or yields in the hook '%s', which must not; note what it is told, "
                 "and act on that in a task",
-                self != &rt->loop ? coir__task_label(self, label, sizeof label)
-                                  : "the loop of the runtime",
-                rt->observer.telling);
+                label_of(rt, label, sizeof label), rt->observer.telling);
 }
 
 void coir__observe_stop(struct coir__runtime *rt, struct coir__task *self) {
     if (rt->observer.telling != NULL)
-        refuse_to_wait(rt, self);
+        refuse_to_wait(rt);
     tell_ready(rt);
     if (self->wait == NULL)
         return;
