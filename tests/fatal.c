@@ -315,7 +315,9 @@ Test(fatal, misuse_of_mutexes) {
     check_misuse("signal", "misuse: task 'culprit' uses a condition with mutex 0x",
                  ", held by task 'main'; lock it first");
     check_misuse("end", "misuse: task 'culprit' ends without unlocking mutex or rwlock 0x",
-                 "-EOWNERDEAD");
+                 "; others get -EOWNERDEAD; unlock it on every path");
+    check_misuse("once", "misuse: task 'culprit' calls coir_once_run from within its function",
+                 "never end");
 }
 
 Test(fatal, misuse_of_rwlocks) {
@@ -325,6 +327,7 @@ Test(fatal, misuse_of_rwlocks) {
 
 Test(fatal, misuse_of_tasks_and_runs) {
     check_misuse("join", "misuse: task 'culprit' joins itself", "never end");
+    check_misuse("wait", "misuse: task 'culprit' waits for itself by coir_wait", "never end");
     check_misuse("small", "misuse: task 'unlock_theirs' unlocks mutex 0x", "held by task 'main'");
     check_misuse("run", "misuse: task 'culprit' calls coir_run inside a run", "spawn it");
 }

@@ -377,6 +377,8 @@ bool coir__may_remark(struct coir__runtime *rt, enum coir__remark kind) __attrib
 void coir__misuse(struct coir__runtime *rt, const char *what) __attribute__((cold));
 void coir__misuse_of_lock(struct coir__runtime *rt, const char *verb, const struct coir__lock *lock,
                           const char *advice) __attribute__((cold));
+void coir__misuse_of_end(struct coir__runtime *rt, const struct coir__lock *held)
+    __attribute__((cold));
 void coir__misuse_of_scope(struct coir__runtime *rt, const coir_scope *scope) __attribute__((cold));
 /* What is allowed, and mostly a mistake (debug/habits.c): the running task goes on though it was
  * told so often that it is cancelled; in debug builds, it is about to leave the open scope without

@@ -30,6 +30,15 @@ void coir__misuse_of_lock(struct coir__runtime *rt, const char *verb, const stru
     say(rt, text);
 }
 
+void coir__misuse_of_end(struct coir__runtime *rt, const struct coir__lock *held) {
+    char text[256];
+    (void)snprintf(text, sizeof text,
+                   "ends without unlocking mutex or rwlock %p; others get -EOWNERDEAD; unlock it "
+                   "on every path",
+                   (const void *)held);
+    coir__misuse(rt, text);
+}
+
 void coir__misuse_of_scope(struct coir__runtime *rt, const coir_scope *scope) {
     char text[512], label[128], owner[128];
     const char *opener = "the runtime";

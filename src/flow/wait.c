@@ -56,8 +56,10 @@ static int look_at(struct crowd *crowd, const coir_task *tasks, size_t n) {
         const struct coir__record *const record = coir__record_find(tasks[i]);
         if (record == NULL)
             return -ESRCH;
-        if (record->task == coir__rt->current)
+        if (record->task == coir__rt->current) {
+            coir__misuse(coir__rt, "waits for itself by coir_wait, which would never end");
             return -EDEADLK;
+        }
         if (record->task != NULL)
             crowd->living++;
         else

@@ -45,8 +45,7 @@ void coir__locks_abandon(struct coir__runtime *rt, struct coir__task *self) {
     while (self->held != NULL) {
         if (is_on_stack_of(self->held, self) || self->held->owner != self)
             coir__lock_lost(self);
-        coir__misuse_of_lock(rt, "ends without unlocking mutex or rwlock", self->held,
-                             "others get -EOWNERDEAD; unlock it on every path");
+        coir__misuse_of_end(rt, self->held);
         abandon(rt, self->held);
     }
 }

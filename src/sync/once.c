@@ -36,8 +36,10 @@ int coir_once_run(coir_once *once, coir_fn fn, void *arg) {
     COIR_TRY(coir__check(rt, self));
     if (once->coir__done)
         return once->coir__value;
-    if (once->coir__runner == self)
+    if (once->coir__runner == self) {
+        coir__misuse(rt, "calls coir_once_run from within its function, which would never end");
         return -EDEADLK;
+    }
     if (once->coir__runner != NULL) {
         const int rc = coir__wait_in(rt, &once->coir__waiters, coir__what_once, once);
         if (rc != YOUR_TURN)

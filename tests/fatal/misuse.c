@@ -66,6 +66,22 @@ static int join_oneself(void *arg) {
     return expect(coir_join(coir_self(), NULL), -EDEADLK);
 }
 
+static int wait_for_oneself(void *arg) {
+    const coir_task self = coir_self();
+    (void)arg;
+    return expect(coir_wait(&self, 1, COIR_ALL_COMPLETED, COIR_NEVER), -EDEADLK);
+}
+
+static coir_once once;
+
+static int run_once_more(void *arg) {
+    return expect(coir_once_run(&once, nothing, arg), -EDEADLK);
+}
+
+static int run_once(void *arg) {
+    return coir_once_run(&once, run_once_more, arg);
+}
+
 static int run_inside(void *arg) {
     (void)arg;
     return expect(coir_run(nothing, NULL), -EPERM);
@@ -98,6 +114,8 @@ static const struct way {
     {"unlock-rwlock", unlock_rwlock, false, false},
     {"lock-rwlock-twice", lock_rwlock_twice, false, false},
     {"join", join_oneself, false, false},
+    {"wait", wait_for_oneself, false, false},
+    {"once", run_once, false, false},
     {"run", run_inside, false, false},
     {"end", end_with_mutex, false, false},
     {"again", again_and_again, false, false},
