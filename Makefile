@@ -350,6 +350,7 @@ $(TEST_OBJECTS): private EXTRA = $(RUNNER_FLAGS) $(UNWIND_FLAGS) \
                                  -DCOIR_SOURCE_DIR='"$(CURDIR)"' \
                                  -DCOIR_UBSAN=$(if $(findstring undefined,$(SAN)),1,0)
 $(BUILD)/obj/tests/debug/frameless.o: MACHINE += -fomit-frame-pointer
+$(BUILD)/obj/tests/fatal/step_over.o: MACHINE += $(call accepted,-fno-stack-clash-protection)
 $(TEST_OBJECTS): | $(if $(WITHOUT_UNWIND),$(if $(filter criterion,$(RUNNER)),deps),deps)
 $(CHECK): private EXTRA = $(RUNNER_LIBS) $(UNWIND_LIBS) -lm
 $(CHECK): $(TEST_OBJECTS) $(STATIC) $(BUILD)/test-sources

@@ -124,6 +124,18 @@ Test(fatal, the_overflow_by_an_array) {
     check_overflow("array", "'deep': ", "    #0    use_large_array (", "keep large arrays off");
 }
 
+Test(fatal, the_overflow_by_an_array_that_steps_over_the_guard) {
+    skip_with_sanitizer();
+    static const char *const ways[] = {"guard", "unmapped"};
+    for (size_t i = 0; i < 2; i++)
+        check_fatal("step_over", ways[i], SIGABRT,
+                    "coir: fatal: stack overflow in task 'big': ", "    #0    step_over_",
+                    "    #1    take_", "keep large arrays off");
+    const program_result *const result =
+        run_program((const char *const[]){"tests/fatal/step_over", "unmapped", NULL});
+    check(number_after(result->err, "try .stack_size_bytes = ") > 48 * 1024);
+}
+
 Test(fatal, the_overflow_of_a_program_that_wants_its_signals_left_alone) {
     if (with_sanitizer())
         skip_test("a sanitizer handles such signals itself");

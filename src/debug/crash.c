@@ -115,13 +115,15 @@ void coir__crash_tell_overflow(const struct coir__runtime *rt, const ucontext_t 
     struct report report;
     begin(&report, rt, context);
     const size_t size = report.task->shadow.size_bytes;
+    const size_t needed = report.frames.trail.high - report.frames.trail.at.sp;
     coir__text_add(&report.line, "coir: fatal: stack overflow in ");
     coir__text_task(&report.line, &report.symbols, &report.identity.task);
     coir__text_add(&report.line, ": it has used all of its ");
     coir__text_number(&report.line, size);
     coir__text_add(&report.line, " bytes");
     coir__text_end(&report.line);
-    advise_on_size(&report.line, size, tell_rest(&report) > 1);
+    const bool stepped_over = needed > size + COIR_GUARD_SIZE;
+    advise_on_size(&report.line, stepped_over ? needed : size, tell_rest(&report) > 1);
 }
 
 void coir__crash_tell(const struct coir__runtime *rt, const siginfo_t *info,

@@ -15,7 +15,10 @@
 #include "debug/handler.h"
 
 #define ALTERNATE_STACK_SIZE ((size_t)64 * 1024)
-#define TURN_MS 1000 /* how long a report waits for that of another thread */
+#define TURN_MS 1000                   /* how long a report waits for that of another thread */
+#define STEP_MAX ((uintptr_t)64 << 20) /* what a frame may take, to be recognised below the guard  \
+                                        */
+#define BELOW_SP 256 /* what functions use there: x86_64's red zone, a call's pushes */
 
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
 enum { FAULTS = sizeof faults / sizeof faults[0] };
@@ -49,12 +52,21 @@ static bool is_no_crash(const struct event *event) {
     return sent && (event->number != SIGABRT || event->info->si_pid != getpid());
 }
 
+/* Whether a frame larger than the guard has stepped over it, as those may that are compiled without
+ * -fstack-clash-protection: the stack pointer is below the stack, and the address between them. */
+static bool is_step_over(uintptr_t stack, const struct event *event) {
+    const uintptr_t sp = coir__registers_interrupted(event->context).sp;
+    const uintptr_t from = sp - BELOW_SP;
+    return sp < stack && stack - sp < STEP_MAX &&
+           (uintptr_t)event->info->si_addr - from < stack - from;
+}
+
 static bool is_overflow(const struct coir__runtime *rt, const struct event *event) {
     size_t size;
     if (rt->current == &rt->loop || (event->number != SIGSEGV && event->number != SIGBUS))
         return false;
     const uintptr_t guard = (uintptr_t)coir__stack_guard(rt->current, &size);
-    return (uintptr_t)event->info->si_addr - guard < size;
+    return (uintptr_t)event->info->si_addr - guard < size || is_step_over(guard + size, event);
 }
 
 static void tell(const struct coir__runtime *rt, struct event *event) {
