@@ -29,6 +29,17 @@ Test(fatal, a_hook_that_waits) {
                 "hook 'run'");
 }
 
+Test(fatal, a_thread_that_ends_while_its_runtime_runs) {
+    check_fatal("thread_end", "task", SIGABRT,
+                "coir: fatal: the thread of the runtime ended while ",
+                "task 'culprit' had it: by pthread_exit", "returning from its function");
+    check_fatal("thread_end", "nested", SIGABRT, "task 'culprit' had it: by pthread_exit");
+    check_fatal("thread_end", "cancel", SIGABRT,
+                "the loop of the runtime had it: ", "pthread_cancel");
+    check_int(run_program((const char *const[]){"tests/fatal/thread_end", "after", NULL})->status,
+              0);
+}
+
 Test(fatal, a_hook_that_leaves_a_scope_open) {
     check_fatal("hook_waits", "open-ready", SIGABRT,
                 "coir: fatal: the hook 'ready' left a scope open that it had opened, or closed one "

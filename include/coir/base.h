@@ -30,7 +30,8 @@
 
 COIR_BEGIN_DECLS
 
-/* The body of a task. Returns >= 0 for success, a negative errno for failure. */
+/* The body of a task. Returns >= 0 for success, a negative errno for failure. It ends by returning:
+ * pthread_exit would take the other tasks of the thread with it, and ends the program. */
 typedef int (*coir_fn)(void *arg);
 
 /* A point in time or a duration, in nanoseconds. */

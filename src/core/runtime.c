@@ -196,11 +196,13 @@ int coir_run_with(coir_fn fn, void *arg, const coir_options *options) {
     if (rc == 0 && options->dump_on_sigquit)
         rc = coir__quit_take(rt);
     if (rc == 0) {
+        coir__thread_end_watch(rt);
         coir__fault_init(rt);
         coir__watchdog_start(rt, options->slow_task);
         rc = run(rt);
         coir__watchdog_stop(rt);
         coir__fault_fini(rt);
+        coir__thread_end_leave();
     }
     coir__quit_release(rt);
     coir__signals_release(rt);

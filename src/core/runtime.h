@@ -401,6 +401,9 @@ void coir__layout_unlist(struct coir__runtime *rt);
 void coir__layout_forked(void);
 /* Gives back what looking inside took. */
 void coir__inspector_fini(struct coir__runtime *rt);
+/* Says so if the thread ends while its runtime runs, and no more (debug/thread_end.c). */
+void coir__thread_end_watch(const struct coir__runtime *rt);
+void coir__thread_end_leave(void);
 /* Turns crashes of tasks into messages, for this thread's runtime (debug/fault.c). */
 void coir__fault_init(struct coir__runtime *rt);
 void coir__fault_fini(struct coir__runtime *rt);
