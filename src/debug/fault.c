@@ -16,8 +16,7 @@
 
 #define ALTERNATE_STACK_SIZE ((size_t)64 * 1024)
 #define TURN_MS 1000                   /* how long a report waits for that of another thread */
-#define STEP_MAX ((uintptr_t)64 << 20) /* what a frame may take, to be recognised below the guard  \
-                                        */
+#define STEP_MAX ((uintptr_t)64 << 20) /* the largest frame that is recognised below the guard */
 #define BELOW_SP 256 /* what functions use there: x86_64's red zone, a call's pushes */
 
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
