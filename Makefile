@@ -297,6 +297,7 @@ $(SELFCHECK): $(call objects,$(wildcard selfcheck/*.c)) $(STATIC)
 $(BUILD)/obj/bench/shapes/%.o: private EXTRA = -DSUBJECT='"bench/peers/tasks/coir.h"'
 $(SHAPES): $(BUILD)/bench/%-coir: $(BUILD)/obj/bench/shapes/%.o $(STATIC)
 	echo "  ld    $@"
+	mkdir -p $(@D)
 	$(LINK)
 
 # coir-ps is built where the libraries are that know program files and core files.
