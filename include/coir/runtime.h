@@ -20,8 +20,10 @@ typedef struct coir_options {
      * on aarch64, whose guards are larger, of 256; a task that uses little takes one page of it).
      */
     size_t stack_size_bytes;
-    /* How many unused stacks are kept ready with their memory; more are handed back to the system
-     * when the runtime is idle. Default 4,096. */
+    /* How many unused stacks are kept ready with their memory. Of more than that, those that no
+     * task has needed for about a second are handed back to the system, while the runtime is idle
+     * (with a virtual clock as soon as it is), or little by little if it never is. Default 4,096.
+     */
     size_t stack_cache;
     /* The order in which ready tasks run: 0 first in, first out; any other value: an order drawn
      * from that seed, the same on every run with the same program and seed. */

@@ -214,6 +214,7 @@ struct coir__runtime {
     struct coir__slab *slabs;
 
     coir_time virtual_now; /* 0: the system's clock */
+    coir_time trimmed;     /* when stacks were last given back */
     bool doomed;           /* deadlocked: everything is cut, shields or not */
     bool holds_signals;
     bool leaves_signals; /* installs no handlers of its own accord */

@@ -194,8 +194,33 @@ static void jump(struct coir__runtime *rt) {
     }
 }
 
-/* Of memory that could be given back there may soon be more, at the price of one call. */
-#define SHORT_SLEEP COIR_US(200)
+/* Stacks beyond the cache are given back once they were not needed for so long. */
+#define UNUSED_TIME COIR_SEC(1)
+/* A batch of them takes some 150 us: only where the loop would sleep as long anyway, else so often.
+ */
+#define LONG_SLEEP COIR_US(200)
+#define TRIM_EVERY COIR_MS(4)
+
+/* Gives a batch of stacks back if now is the time. Virtual time is not waited for: then the time is
+ * whenever nothing is ready. Returns how long the poller may sleep, at most `timeout`: as long as
+ * there are stacks to be watched it has to come back. */
+static coir_time trim(struct coir__runtime *rt, bool idle, coir_time timeout) {
+    const bool virtual = rt->virtual_now != 0;
+    if (virtual && !idle)
+        return timeout;
+    const coir_time now = rt->turn_began;
+    const coir_time until = coir__stacks_survey(&rt->stacks, now, virtual ? 0 : UNUSED_TIME);
+    const bool at_rest = idle && (virtual || timeout >= LONG_SLEEP);
+    if (rt->stacks.spare > 0 && (at_rest || now - rt->trimmed >= TRIM_EVERY)) {
+        rt->trimmed = now;
+        if (coir__stacks_trim(&rt->stacks))
+            return 0; /* and the next batch, if nothing comes up meanwhile */
+    }
+    if (virtual || until == COIR_NEVER)
+        return timeout;
+    const coir_time rest = until - now > TRIM_EVERY ? until - now : TRIM_EVERY;
+    return timeout < rest ? timeout : rest;
+}
 
 /* Between turns: signals, descriptors and finished jobs, then timers. Sleeps when no task is ready.
  */
@@ -210,10 +235,9 @@ static void look_around(struct coir__runtime *rt) {
             coir__break_deadlock(rt);
             return;
         }
-        if ((timeout > 0 || rt->virtual_now != 0) &&
-            coir__stacks_trim(&rt->stacks, timeout < SHORT_SLEEP && rt->virtual_now == 0))
-            timeout = 0; /* and the next batch, if nothing comes up meanwhile */
     }
+    if (unlikely(rt->stacks.mapped > rt->stacks.cached_max)) /* as it then stays */
+        timeout = trim(rt, idle, timeout);
     if (timeout > 0 || rt->io_waiting > 0 || rt->offload_jobs > 0)
         poll_for(rt, timeout);
     coir__offload_reap(rt);

@@ -232,20 +232,63 @@ static struct iovec trim_one(struct coir__stacks *stacks, struct coir__pool *poo
     return (struct iovec){.iov_base = low, .iov_len = (size_t)(slot_base(arena, slot + 1) - low)};
 }
 
-bool coir__stacks_trim(struct coir__stacks *stacks, bool in_full_batches) {
-    struct iovec ranges[TRIM_AT_ONCE];
-    size_t count = 0;
-    if (stacks->mapped <= stacks->cached_max)
-        return false;
-    size_t cached = coir__stacks_cached(stacks);
-    if (in_full_batches && cached < stacks->cached_max + TRIM_AT_ONCE)
-        return false;
+/* ---- What lies in the caches for nothing ---- */
+
+static void begin_period(struct coir__stacks *stacks, coir_time until) {
+    stacks->until = until;
+    for (unsigned i = 0; i < COIR_POOLS; i++)
+        stacks->pools[i].unused = stacks->pools[i].top - stacks->pools[i].first;
+}
+
+/* The period is over: of what was not used in it, all but the cache's bound is spare, large stacks
+ * first. */
+static void choose_spare(struct coir__stacks *stacks) {
+    size_t unused = 0;
+    for (unsigned i = 0; i < COIR_POOLS; i++)
+        unused += stacks->pools[i].unused;
+    size_t left = unused > stacks->cached_max ? unused - stacks->cached_max : 0;
+    stacks->spare = left;
     for (unsigned i = COIR_POOLS; i-- > 0;) {
         struct coir__pool *const pool = &stacks->pools[i];
-        for (; cached > stacks->cached_max && count < TRIM_AT_ONCE && pool->top > pool->first;
-             cached--)
+        pool->spare = pool->unused < left ? pool->unused : left;
+        left -= pool->spare;
+    }
+}
+
+coir_time coir__stacks_survey(struct coir__stacks *stacks, coir_time now, coir_time period) {
+    size_t cached = 0;
+    for (unsigned i = 0; i < COIR_POOLS; i++) {
+        struct coir__pool *const pool = &stacks->pools[i];
+        const size_t here = pool->top - pool->first;
+        cached += here;
+        pool->unused = here < pool->unused ? here : pool->unused;
+    }
+    if (cached <= stacks->cached_max) {
+        stacks->until = 0;
+        stacks->spare = 0;
+        return COIR_NEVER;
+    }
+    if (stacks->until == 0)
+        begin_period(stacks, now + period);
+    if (now >= stacks->until) {
+        choose_spare(stacks);
+        begin_period(stacks, now + period);
+    }
+    return stacks->until;
+}
+
+bool coir__stacks_trim(struct coir__stacks *stacks) {
+    struct iovec ranges[TRIM_AT_ONCE];
+    const size_t cached = coir__stacks_cached(stacks);
+    const size_t excess = cached > stacks->cached_max ? cached - stacks->cached_max : 0;
+    const size_t most = excess < TRIM_AT_ONCE ? excess : TRIM_AT_ONCE;
+    size_t count = 0;
+    for (unsigned i = COIR_POOLS; i-- > 0 && stacks->spare > 0;) {
+        struct coir__pool *const pool = &stacks->pools[i];
+        for (; pool->spare > 0 && pool->top > pool->first && count < most; pool->spare--)
             ranges[count++] = trim_one(stacks, pool);
     }
+    stacks->spare = count > 0 ? stacks->spare - count : 0; /* 0: they are in use again */
     if (count > 0)
         (void)sys_discard_all(ranges, count);
     return count > 0;

@@ -21,6 +21,8 @@ struct coir__pool {
     size_t first, top, room;
     size_t slot_size;
     size_t mapped;                /* stacks with memory */
+    size_t unused;                /* fewest in the cache since the period began */
+    size_t spare;                 /* of the coldest, to be given back */
     struct coir__link with_clean; /* arenas that have slots without memory */
     size_t arenas;
 };
@@ -34,6 +36,8 @@ struct coir__stacks {
     size_t cached_max;   /* stacks in all pools' caches */
     size_t mapped;       /* stacks with memory, in all pools */
     size_t unguarded;    /* in use */
+    size_t spare;        /* in all pools */
+    coir_time until;     /* end of the period; 0: no more are cached than shall be */
 };
 
 struct coir__task;
@@ -48,9 +52,12 @@ size_t coir__stacks_cached(const struct coir__stacks *stacks);
 struct coir__task *coir__stack_make(struct coir__stacks *stacks, struct coir__pool *pool);
 /* Moves the cache down to the start of its array: trimming has left a gap there. */
 void coir__stack_close_gap(struct coir__pool *pool);
-/* Gives the memory of stacks beyond the cache's bound back to the system, one batch; if asked to,
- * only a full one. Whether there was any. */
-bool coir__stacks_trim(struct coir__stacks *stacks, bool in_full_batches);
+/* To be called whenever the loop looks around, so that it sees how many stacks are not needed: what
+ * of the caches, beyond their bound, lay unused for a whole period becomes spare. Returns when the
+ * period ends; COIR_NEVER if no more are cached than shall be. */
+coir_time coir__stacks_survey(struct coir__stacks *stacks, coir_time now, coir_time period);
+/* Gives the memory of spare stacks back to the system, one batch. Whether there were any. */
+bool coir__stacks_trim(struct coir__stacks *stacks);
 /* Whether the canary of an unguarded stack is gone. */
 bool coir__stack_overflowed(const struct coir__task *task);
 /* The low end of the guard below the task's stack, and its size. */

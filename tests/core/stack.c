@@ -245,20 +245,249 @@ TASK_TEST(core_stack, one_stack_serves_many_tasks_in_turn) {
     return 0;
 }
 
-static int cache_ten(UNUSED void *arg) {
-    coir_stats stats;
+/* Stacks that a test takes and gives back itself, at times of its own. */
+static struct {
+    struct coir__stacks stacks;
+    struct coir__task *taken[600];
+    size_t count;
+} t;
+
+static void begin_stacks(size_t cache_max) {
+    memset(&t, 0, sizeof t);
+    check_rc(coir__stacks_init(&t.stacks, cache_max), 0);
+}
+
+static void take(size_t count, size_t size_bytes) {
+    for (; count > 0; count--) {
+        struct coir__task *const task =
+            coir__stack_take(&t.stacks, coir__stack_pool(&t.stacks, size_bytes));
+        check(task != NULL);
+        check(t.count < COUNT_OF(t.taken));
+        t.taken[t.count++] = task;
+    }
+}
+
+static void give(size_t count) {
+    for (; count > 0; count--)
+        coir__stack_give(t.taken[--t.count]);
+}
+
+static coir_time survey(int64_t ms) {
+    return coir__stacks_survey(&t.stacks, COIR_MS(ms), COIR_SEC(1));
+}
+
+/* Gives all back that is spare, as many at a time as one call does. Returns how many. */
+static size_t trim(void) {
+    const size_t before = coir__stacks_cached(&t.stacks);
+    while (coir__stacks_trim(&t.stacks))
+        continue;
+    check_int(t.stacks.spare, 0);
+    return before - coir__stacks_cached(&t.stacks);
+}
+
+Test(core_stack, what_no_task_needed_for_a_second_is_spare) {
+    begin_stacks(10);
+    take(500, 64 << 10);
+    check_int(survey(100), COIR_NEVER); /* all are in use */
+    give(300);
+    check_int(survey(200), COIR_MS(1200)); /* the first look since begins the second */
+    check_int(survey(1199), COIR_MS(1200));
+    check_int(trim(), 0);
+    check_int(survey(1200), COIR_MS(2200));
+    check_int(trim(), 290);
+    check_int(survey(1300), COIR_NEVER);
+    check_int(t.stacks.mapped, 210);
+    give(200);
+    coir__stacks_fini(&t.stacks);
+}
+
+Test(core_stack, what_a_burst_comes_back_for_is_kept) {
+    begin_stacks(10);
+    take(500, 64 << 10);
+    give(500);
+    for (int64_t ms = 100; ms < 10000; ms += 100) {
+        (void)survey(ms);
+        check_int(trim(), 0);
+        if (ms % 900 == 0) { /* two in a row take different parts of a second */
+            take(500, 64 << 10);
+            (void)survey(ms);
+            give(500);
+        }
+    }
+    coir__stacks_fini(&t.stacks);
+}
+
+Test(core_stack, of_a_burst_that_shrinks_the_rest_is_spare) {
+    begin_stacks(10);
+    take(500, 64 << 10);
+    give(500);
+    for (int64_t ms = 100; ms < 2100; ms += 100) {
+        (void)survey(ms);
+        take(200, 64 << 10);
+        (void)survey(ms);
+        give(200);
+    }
+    check_int(trim(), 290);
+    coir__stacks_fini(&t.stacks);
+}
+
+/* Between two periods without a need there may be one in which all were needed. */
+Test(core_stack, spare_stacks_that_are_needed_after_all_are_not_missed) {
+    begin_stacks(10);
+    take(500, 64 << 10);
+    give(500);
+    (void)survey(100);
+    (void)survey(1100);
+    check_int(t.stacks.spare, 490);
+    take(495, 64 << 10);
+    check_int(trim(), 0);
+    give(495);
+    check_int(trim(), 0);
+    check_int(coir__stacks_cached(&t.stacks), 500);
+    coir__stacks_fini(&t.stacks);
+}
+
+Test(core_stack, within_the_bound_of_the_cache_nothing_is_spare) {
+    begin_stacks(500);
+    take(500, 64 << 10);
+    give(500);
+    check_int(survey(100), COIR_NEVER);
+    check_int(survey(5000), COIR_NEVER);
+    check_int(trim(), 0);
+    coir__stacks_fini(&t.stacks);
+}
+
+Test(core_stack, large_stacks_are_given_back_first) {
+    begin_stacks(100);
+    take(200, 64 << 10);
+    take(50, 1 << 20);
+    take(60, 16 << 20);
+    give(310);
+    (void)survey(100);
+    (void)survey(1100);
+    check_int(trim(), 210);
+    check_int(coir__stack_pool(&t.stacks, 16 << 20)->mapped, 0);
+    check_int(coir__stack_pool(&t.stacks, 1 << 20)->mapped, 0);
+    check_int(coir__stack_pool(&t.stacks, 64 << 10)->mapped, 100);
+    coir__stacks_fini(&t.stacks);
+}
+
+Test(core_stack, those_of_a_size_in_use_are_not_spare_because_of_another) {
+    begin_stacks(10);
+    take(300, 1 << 20);
+    take(100, 64 << 10);
+    give(100); /* the small ones, taken last */
+    for (int64_t ms = 100; ms < 2100; ms += 100) {
+        give(300);
+        (void)survey(ms);
+        take(300, 1 << 20);
+        (void)survey(ms);
+    }
+    check_int(trim(), 90);
+    check_int(coir__stack_pool(&t.stacks, 1 << 20)->mapped, 300);
+    give(300);
+    coir__stacks_fini(&t.stacks);
+}
+
+static coir_stats stats(void) {
+    coir_stats now;
+    check_rc(coir_stats_get(&now), 0);
+    return now;
+}
+
+static int sleep_until_trimmed(UNUSED void *arg) {
     check_rc(spawn_and_cut(2000), 0);
-    for (int i = 0; i < 20; i++)
+    while (stats().stacks_cached > 10)
         check_rc(coir_sleep(COIR_MS(1)), 0); /* the runtime is idle in between */
-    check_rc(coir_stats_get(&stats), 0);
-    check(stats.stacks_cached <= 10);
     check_rc(spawn_and_cut(2000), 0);
     return 0;
 }
 
+/* Ends by the time that a test may take, if not. */
 Test(core_stack, an_idle_runtime_keeps_no_more_than_the_cache) {
     const run_options options = {.real_clock = true, .runtime.stack_cache = 10};
-    check_rc(run_task_with(cache_ten, NULL, &options), 0);
+    check_rc(run_task_with(sleep_until_trimmed, NULL, &options), 0);
+}
+
+static int yield_until_trimmed(UNUSED void *arg) {
+    check_rc(spawn_and_cut(2000), 0);
+    while (stats().stacks_cached > 10)
+        check_rc(coir_yield(), 0);
+    return 0;
+}
+
+Test(core_stack, a_runtime_that_is_never_idle_keeps_no_more_than_the_cache) {
+    const run_options options = {.real_clock = true, .runtime.stack_cache = 10};
+    check_rc(run_task_with(yield_until_trimmed, NULL, &options), 0);
+}
+
+static int trim_at_once(UNUSED void *arg) {
+    const coir_time began = coir_now();
+    check_rc(spawn_and_cut(2000), 0);
+    check_int(coir_now() - began, COIR_MS(1));
+    check_rc(coir_sleep(COIR_NS(1)), 0);
+    for (int i = 0; i < 8; i++) /* a batch each, at least */
+        check_rc(coir_sleep(COIR_NS(1)), 0);
+    check_int(stats().stacks_cached, 10);
+    return 0;
+}
+
+Test(core_stack, virtual_time_does_not_wait_for_stacks_to_be_given_back) {
+    const run_options options = {.runtime.stack_cache = 10};
+    check_rc(run_task_with(trim_at_once, NULL, &options), 0);
+}
+
+/* Watches a page from another thread, until it is in memory no more; then writes to the pipe. */
+struct page_watch {
+    void *page;
+    int pipe[2];
+};
+
+static void *watch_page(void *arg) {
+    const struct page_watch *const watch = arg;
+    unsigned char resident = 1;
+    while (sys_resident(watch->page, 1, &resident) && (resident & 1) != 0)
+        usleep(10000);
+    const ssize_t written = write(watch->pipe[1], "x", 1);
+    return (void *)written;
+}
+
+static int store_page(void *arg) {
+    ((struct page_watch *)arg)->page =
+        (void *)((uintptr_t)coir__rt->current & ~(uintptr_t)(sys_page_size() - 1));
+    return 0;
+}
+
+static int wait_without_a_timer(UNUSED void *arg) {
+    struct page_watch watch;
+    pthread_t thread;
+    void *written;
+    char byte;
+    COIR_SCOPE(s);
+    check_rc(coir_spawn(&s, store_page, &watch), 0);
+    check_rc(coir_yield(), 0);
+    for (int i = 0; i < 2000; i++) /* the first on the same stack, which so becomes the coldest */
+        check_rc(coir_spawn(&s, return_zero, NULL), 0);
+    check_rc(coir_scope_close(&s, 0), 0);
+    check(pipe(watch.pipe) == 0);
+    check_rc(coir_adopt(watch.pipe[0]), 0);
+    check(pthread_create(&thread, NULL, watch_page, &watch) == 0);
+    check_int(stats().timers_armed, 0);
+    check_int(coir_read(watch.pipe[0], &byte, 1), 1);
+    check(pthread_join(thread, &written) == 0);
+    check_int((intptr_t)written, 1);
+    check_rc(coir_close(watch.pipe[0]), 0);
+    check(close(watch.pipe[1]) == 0);
+    return 0;
+}
+
+Test(core_stack, a_runtime_that_sleeps_for_ever_gives_back_before) {
+    const run_options options = {.real_clock = true, .runtime.stack_cache = 1};
+    unsigned char resident;
+    int here;
+    if (!sys_resident((void *)((uintptr_t)&here & ~(uintptr_t)(sys_page_size() - 1)), 1, &resident))
+        skip_test("the system does not tell which pages are in memory");
+    check_rc(run_task_with(wait_without_a_timer, NULL, &options), 0);
 }
 
 static int spawn_and_cut_many(UNUSED void *arg) {
