@@ -105,7 +105,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
             -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wundef -Wvla \
             -Wformat=2 $(if $(WERROR),-Werror)
 MACHINE  := -std=gnu11 -D_GNU_SOURCE -pthread -fvisibility=hidden -fno-omit-frame-pointer \
-            $(PROBES) $(call accepted,-fno-tree-slp-vectorize) \
+            $(PROBES) $(call accepted,-fno-tree-slp-vectorize) $(call accepted,-mno-red-zone) \
             $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) $(if $(DEBUG),-DCOIR_DEBUG=1) \
             $(addprefix --sysroot=,$(SYSROOT)) $(TOLD) $(POLLER_CFLAGS)
 EXTRA    :=

@@ -2,6 +2,12 @@
 #ifndef COIR_ARCH_FRAME_H
 #define COIR_ARCH_FRAME_H
 
+#include "coir/context.h"
+
+/* coir_context_switch under the type that tasks use: the value is an int. A call that comes last in
+ * a function ends in a jump; elsewhere coir__switch_inside is better. */
+int coir__switch(coir_context *from, const coir_context *to, long value);
+
 #if defined(__x86_64__)
 #include "arch/x86_64/frame.h" /* IWYU pragma: export */
 #elif defined(__aarch64__)

@@ -8,7 +8,8 @@
  *      | x29  frame pointer   |  <- context->sp, a frame record
  *
  * These are the registers that AAPCS64 (sections 6.1.1 and 6.1.2) has a callee keep.
- * Included by C (to build the first frame, and to read a suspended one) and by nothing else. */
+ * Included by C (to build the first frame, to read a suspended one, and to switch in the middle of
+ * a function) and by nothing else. */
 #ifndef COIR_ARCH_AARCH64_FRAME_H
 #define COIR_ARCH_AARCH64_FRAME_H
 
@@ -55,6 +56,13 @@ static inline void *coir__frame_init(void *top, void (*fn)(void *, void *), void
         .x30 = (uint64_t)(uintptr_t)&coir__entry + COIR_ENTRY_PAD,
     };
     return frame;
+}
+
+/* The switch where it is not the last thing that a function does. It ends in `ret`, which takes off
+ * the return predictor what the call put there. */
+__attribute__((always_inline)) static inline int
+coir__switch_inside(coir_context *from, const coir_context *to, long value) {
+    return coir__switch(from, to, value);
 }
 
 /* The floating-point control word: FPCR. The status flags are a register of their own, FPSR. */

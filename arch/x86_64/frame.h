@@ -11,8 +11,8 @@
  *      | r15                  |  <- context->sp
  *
  * The six registers are those that the System V ABI (x86-64 psABI, section 3.2.1) has a callee
- * keep. Included by C (to build the first frame, and to read a suspended one) and by nothing else.
- */
+ * keep. Included by C (to build the first frame, to read a suspended one, and to switch in the
+ * middle of a function) and by nothing else. */
 #ifndef COIR_ARCH_X86_64_FRAME_H
 #define COIR_ARCH_X86_64_FRAME_H
 
@@ -37,7 +37,7 @@ _Static_assert(offsetof(struct coir_frame, rip) == 48, "and returns through the 
 
 void coir__entry(void);
 #define COIR_ENTRY_PAD 4   /* bytes of the landing pad, behind which a fresh stack starts */
-#define COIR_ENTRY_SIZE 16 /* of all of it, at most */
+#define COIR_ENTRY_SIZE 32 /* of all of it, at most */
 
 /* Writes the first frame below `top`, such that resuming it calls fn(value, arg) from the base
  * frame, and returns the stack pointer to resume. */
@@ -50,6 +50,39 @@ static inline void *coir__frame_init(void *top, void (*fn)(void *, void *), void
         .rip = (uint64_t)(uintptr_t)&coir__entry + COIR_ENTRY_PAD,
     };
     return frame;
+}
+
+#ifdef __AVX512F__
+#define COIR_CLOBBERED_AVX512                                                                      \
+    , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25",    \
+        "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k0", "k1", "k2", "k3", "k4", "k5",  \
+        "k6", "k7"
+#else
+#define COIR_CLOBBERED_AVX512
+#endif
+#define COIR_TEXT_OF(macro) COIR_TEXT(macro)
+#define COIR_TEXT(name) #name
+
+/* The switch where it is not the last thing that a function does. It gets there by a jump, because
+ * a call would leave an address with the return predictor that no `ret` takes off: each return from
+ * here outwards would then be predicted wrongly. The clobbers are what a call may change.
+ *
+ * The push needs memory below the stack pointer, hence -mno-red-zone; and unwind tables that do not
+ * go by the stack pointer, hence the frame address, which makes them go by rbp. */
+__attribute__((always_inline)) static inline int
+coir__switch_inside(coir_context *from, const coir_context *to, long value) {
+    long result;
+    __asm__ volatile("leaq 1f(%%rip), %%rcx\n\t"
+                     "pushq %%rcx\n\t"
+                     "jmp " COIR_TEXT_OF(__USER_LABEL_PREFIX__) "coir__switch\n"
+                                                                "1:"
+                     : "=a"(result), "+D"(from), "+S"(to), "+d"(value)
+                     : "X"(__builtin_frame_address(0))
+                     : "rcx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",
+                       "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
+                       "xmm14", "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)",
+                       "st(7)", "memory", "cc" COIR_CLOBBERED_AVX512);
+    return (int)result;
 }
 
 /* The floating-point control words: MXCSR and the x87 control word, status bits left out. */

@@ -76,8 +76,9 @@ COIR_END(coir_context_switch)
  *
  * In:   rax = value, rbx = fn, r12 = arg, rbp = 0, rsp 16-byte aligned.
  *
- * Calls fn(value, arg), which must not return. The undefined return address ends every unwind
- * here. Behind the pad, because unwinders and symbol look-ups use pc - 1. */
+ * Calls fn(value, arg), which must not return: by a jump, because what a call would leave with the
+ * return predictor is never taken off. The undefined return address ends every unwind here. Behind
+ * the pad, because unwinders and symbol look-ups use pc - 1. */
         .p2align 4
 COIR_FUNCTION(coir__entry)
         .cfi_startproc
@@ -85,7 +86,10 @@ COIR_FUNCTION(coir__entry)
         endbr64
         movq    %rax, %rdi
         movq    %r12, %rsi
-        call    *%rbx
+        leaq    1f(%rip), %rcx
+        pushq   %rcx
+        jmp     *%rbx
+1:
         ud2
         .cfi_endproc
 COIR_END(coir__entry)

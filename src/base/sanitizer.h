@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+#include "arch/frame.h"
 #include "coir/context.h"
 
 #ifndef __has_feature
@@ -51,9 +52,6 @@
 #define COIR_UNLISTED __attribute__((no_sanitize("thread")))
 #endif
 
-/* coir_context_switch under the type that tasks use: the value is an int. */
-int coir__switch(coir_context *from, const coir_context *to, long value);
-
 /* A stack as the tools see it. */
 struct coir__shadow {
     const void *low;   /* lowest usable byte */
@@ -67,7 +65,9 @@ struct coir__shadow {
 };
 
 #if COIR_ASAN || COIR_TSAN
-/* Switches and tells the tools. `dying`: `from` will never be resumed. */
+/* Switches and tells the tools. `dying`: `from` will never be resumed. The one that comes last in a
+ * function, and the one inside, are one and the same here. */
+#define sanitizer_switch_inside sanitizer_switch
 COIR_UNLISTED __attribute__((noinline, unused)) static int
 sanitizer_switch(coir_context *from, struct coir__shadow *from_shadow, const coir_context *to,
                  struct coir__shadow *to_shadow, long value, int dying) {
@@ -94,6 +94,14 @@ sanitizer_switch(coir_context *from, struct coir__shadow *from_shadow, const coi
                  struct coir__shadow *to_shadow, long value, int dying) {
     (void)from_shadow, (void)to_shadow, (void)dying;
     return coir__switch(from, to, value);
+}
+
+__attribute__((always_inline)) static inline int
+sanitizer_switch_inside(coir_context *from, struct coir__shadow *from_shadow,
+                        const coir_context *to, struct coir__shadow *to_shadow, long value,
+                        int dying) {
+    (void)from_shadow, (void)to_shadow, (void)dying;
+    return coir__switch_inside(from, to, value);
 }
 #endif
 

@@ -133,8 +133,10 @@ struct coir__task {
 
 /* What a task begins with, in the base frame. */
 void coir__task_body(void *value, void *arg);
-/* The end of the running task. */
-_Noreturn void coir__task_exit(struct coir__task *self, int rc);
+/* The end of the running task: does not return, which is not said so that it, and what it calls
+ * last, is jumped to. A call would leave something with the return predictor that is never taken
+ * off. */
+void coir__task_exit(struct coir__task *self, int rc);
 /* Spawns without looking at the scope's state. */
 int coir__spawn(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_options *options,
                 const void *origin);
@@ -494,14 +496,29 @@ coir__inline struct coir__task *coir__next(struct coir__runtime *rt, struct coir
     return unlikely(--rt->turn_left < 0) ? coir__next_slow(rt, self) : coir__pop(rt);
 }
 
-/* Gives the processor to `next`. Returns when somebody resumes `self`, with its value. */
-coir__inline int coir__switch_to(struct coir__runtime *rt, struct coir__task *self,
-                                 struct coir__task *next) {
+/* What belongs to the thread and to the running task: from `self` to `next`. */
+coir__inline void coir__hand_over(struct coir__runtime *rt, struct coir__task *self,
+                                  struct coir__task *next) {
     self->saved_errno = *rt->errno_address;
     *rt->errno_address = next->saved_errno;
     rt->current = next;
+}
+
+/* Gives the processor to `next`, as the last thing that a function does: it ends in a jump into the
+ * switch. Returns when somebody resumes `self`, with its value. */
+coir__inline int coir__switch_to(struct coir__runtime *rt, struct coir__task *self,
+                                 struct coir__task *next) {
+    coir__hand_over(rt, self, next);
     return sanitizer_switch(&self->context, &self->shadow, &next->context, &next->shadow,
                             next->value, 0);
+}
+
+/* The same in the middle of a function. */
+coir__inline int coir__switch_inside_to(struct coir__runtime *rt, struct coir__task *self,
+                                        struct coir__task *next) {
+    coir__hand_over(rt, self, next);
+    return sanitizer_switch_inside(&self->context, &self->shadow, &next->context, &next->shadow,
+                                   next->value, 0);
 }
 
 /* Whether nothing stands in the way of simply switching to the head of the FIFO: no cancel, no
@@ -544,7 +561,7 @@ coir__inline int coir__suspend(struct coir__runtime *rt, struct coir__task *self
     struct coir__task *const next = coir__next(rt, self);
     if (unlikely(next == self))
         return (int)self->value;
-    return coir__switch_to(rt, self, next);
+    return coir__switch_inside_to(rt, self, next);
 }
 
 /* Parks on a record that is linked and will be found. No check. */

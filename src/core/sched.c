@@ -260,7 +260,7 @@ void coir__loop(struct coir__runtime *rt) {
         *turn_left(rt) = rt->turn_budget;
         struct coir__task *const next = coir__next(rt, &rt->loop);
         if (next != &rt->loop)
-            (void)coir__switch_to(rt, &rt->loop, next);
+            (void)coir__switch_inside_to(rt, &rt->loop, next);
         end_turn(rt, &last_turn);
     }
 }

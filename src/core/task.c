@@ -288,14 +288,13 @@ static coir__noinline int conclude(struct coir__task *self, int rc) {
     return result;
 }
 
-/* Leaves the processor for ever. */
-coir__inline _Noreturn void vanish(struct coir__runtime *rt, struct coir__task *self,
-                                   struct coir__task *next) {
+/* Leaves the processor for ever, by a jump into the switch. */
+coir__inline void vanish(struct coir__runtime *rt, struct coir__task *self,
+                         struct coir__task *next) {
     *rt->errno_address = next->saved_errno;
     rt->current = next;
     (void)sanitizer_switch(&self->context, &self->shadow, &next->context, &next->shadow,
                            next->value, 1);
-    __builtin_unreachable();
 }
 
 /* Takes the task out of its scope, and wakes the owner if it was the last. */
@@ -310,7 +309,7 @@ coir__inline void leave_home(struct coir__runtime *rt, struct coir__task *self) 
 }
 
 /* An end of which there is something to say, or to tidy up. */
-COIR_UNLISTED static _Noreturn coir__noinline void exit_slow(struct coir__task *self, int rc) {
+COIR_UNLISTED static coir__noinline void exit_slow(struct coir__task *self, int rc) {
     struct coir__runtime *const rt = coir__rt;
     struct coir__record *const record = self->record;
     char label[128];
@@ -355,10 +354,12 @@ coir__inline bool ends_plainly(const struct coir__runtime *rt, const struct coir
            likely(self->pool->top != self->pool->room);
 }
 
-COIR_UNLISTED _Noreturn void coir__task_exit(struct coir__task *self, int rc) {
+COIR_UNLISTED void coir__task_exit(struct coir__task *self, int rc) {
     struct coir__runtime *const rt = coir__rt;
-    if (!ends_plainly(rt, self, rc))
+    if (!ends_plainly(rt, self, rc)) {
         exit_slow(self, rc);
+        return;
+    }
     self->own.generation = 0;
     leave_home(rt, self);
     self->pool->cached[self->pool->top++] = self;
