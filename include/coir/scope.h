@@ -83,6 +83,7 @@ struct coir_scope {
     struct coir__task *coir__owner;
     coir_scope *coir__outer; /* the scope around it, of the same task */
     struct coir__link coir__children;
+    coir_scope *coir__visit; /* while a cancel or deadline spreads: the next that it has reached */
     const char *coir__name;
     size_t coir__error_capacity;
     coir_error *coir__more_errors;

@@ -3,11 +3,13 @@
  * Each scope knows whether it is effectively cancelled and the earliest deadline that reaches its
  * inside; each task keeps both for its innermost place, folded into `due`. When a property of a
  * scope changes, the change is carried inwards: along the owner's chain of scopes, and, through a
- * work list, to the tasks that live in the scopes that changed. Nothing recurses or allocates. */
+ * work list of those that changed, to the tasks that live in them. Nothing recurses or allocates.
+ */
 #include "core/runtime.h"
 
+/* Scopes that changed, of whose children that is not yet known. */
 struct worklist {
-    struct coir__task *head, **tail;
+    coir_scope *head, **tail;
 };
 
 /* The scope around a scope; NULL for the root. */
@@ -49,14 +51,10 @@ static void cut(struct coir__task *task) {
     coir__resume(coir__rt, task, -ECANCELED);
 }
 
-static void add_children(struct worklist *work, coir_scope *scope) {
-    struct coir__link *const head = &scope->coir__children;
-    for (struct coir__link *link = head->next; link != head; link = link->next) {
-        struct coir__task *const child = list_entry(link, struct coir__task, sibling);
-        child->visit = NULL;
-        *work->tail = child;
-        work->tail = &child->visit;
-    }
+static void add(struct worklist *work, coir_scope *scope) {
+    scope->coir__visit = NULL;
+    *work->tail = scope;
+    work->tail = &scope->coir__visit;
 }
 
 /* Carries what reaches `scope` from outside inwards to the owner's present place. Stops where
@@ -76,7 +74,7 @@ static void carry(struct worklist *work, struct coir__task *task, coir_scope *sc
             return;
         scope->coir__effective = effective;
         scope->coir__due = due;
-        add_children(work, scope);
+        add(work, scope);
     }
     if (task == NULL)
         return;
@@ -90,13 +88,50 @@ static void carry_from_home(struct worklist *work, struct coir__task *task) {
     carry(work, task, task->outermost, task->effective, task->home->coir__due);
 }
 
+static struct coir__task *child_of(struct coir__link *sibling) {
+    return list_entry(sibling, struct coir__task, sibling);
+}
+
+/* So many further, but not beyond the head, which is the end. */
+static struct coir__link *further(struct coir__link *link, const struct coir__link *head,
+                                  unsigned count) {
+    for (; count > 0 && link != head; count--)
+        link = link->next;
+    return link;
+}
+
+static void fetch_wait(const struct coir__task *task) {
+    const char *const wait = (const char *)task->wait;
+    __builtin_prefetch(wait, 1);
+    __builtin_prefetch(wait + COIR_CACHE_LINE, 1);
+}
+
+/* In the order in which they were spawned; a cut takes nobody out of the list. Each child has a
+ * page of its own, and of many most are in no cache. So two look-outs go ahead: one finds where the
+ * blocks are, the other, to whom those have come by then, what the tasks wait with. */
+static void reach_children(struct worklist *work, coir_scope *scope) {
+    enum { AHEAD = 4 };
+    struct coir__link *const head = &scope->coir__children;
+    struct coir__link *near = further(head->next, head, AHEAD);
+    struct coir__link *far = further(near, head, AHEAD);
+    for (struct coir__link *link = head->next; link != head; link = link->next) {
+        if (far != head)
+            __builtin_prefetch(child_of(far), 1);
+        if (near != head)
+            fetch_wait(child_of(near));
+        near = further(near, head, 1);
+        far = further(far, head, 1);
+        carry_from_home(work, child_of(link));
+    }
+}
+
 static void finish(struct worklist *work) {
     while (work->head != NULL) {
-        struct coir__task *const task = work->head;
-        work->head = task->visit;
+        coir_scope *const scope = work->head;
+        work->head = scope->coir__visit;
         if (work->head == NULL)
             work->tail = &work->head;
-        carry_from_home(work, task);
+        reach_children(work, scope);
     }
 }
 

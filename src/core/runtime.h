@@ -83,8 +83,10 @@ struct coir__seat {
 };
 
 /* On a stack that was never used, or whose task has ended, these are as they shall be at the next
- * spawn: wait, scope, outermost, held and watchers (nothing), own_fp (false), own (free). Those
- * that a spawn sets to zero stand together, so that few stores do it. */
+ * spawn: wait, scope, outermost, held and watchers (nothing), own_fp (false), own (free).
+ *
+ * Begins at a line of the cache, and where there are many tasks most blocks are in no cache. What a
+ * switch needs is in the first line; what a cut and an end need beside that, in the next two. */
 struct coir__task {
     coir_context context;
     struct coir__task *next; /* in the ready FIFO */
@@ -95,35 +97,37 @@ struct coir__task {
     int saved_errno;
     int budget;              /* calls it may still make without a wait before it has to yield */
     struct coir__lock *held; /* what it locked and has to unlock */
-    struct coir__seat seat;
 
-    coir_scope *home;          /* the scope it was spawned into */
-    struct coir__link sibling; /* in home's children */
-    coir_scope *outermost;     /* of its own scopes */
-    coir_fn fn;
-    void *arg;
-    const void *origin;          /* where it was spawned: a return address; NULL if not known */
+    coir_scope *home;            /* the scope it was spawned into */
+    struct coir__link sibling;   /* in home's children */
+    coir_scope *outermost;       /* of its own scopes */
     struct coir__record *record; /* &own, or one from the pool */
     struct coir__locals *locals;
-    unsigned cuts_in_a_row; /* times it was told -ECANCELED since it last left a cancelled scope */
-    bool cancelled;         /* by coir_task_cancel */
-    bool told;              /* that it is cancelled, by a call that returned -ECANCELED */
-    char name[COIR_NAME_SIZE];
     int *result;    /* where else to put the result, or NULL */
+    bool cancelled; /* by coir_task_cancel */
+    bool told;      /* that it is cancelled, by a call that returned -ECANCELED */
     bool effective; /* cancelled, or home is effectively cancelled */
     bool own_fp;    /* has floating-point control words of its own */
     bool guarded;
     uint8_t mark; /* of a walk over tasks that shall not come by twice (debug/) */
+
     struct coir__record own;
+
+    struct coir__pool *pool;
+    coir_fn fn;
+    void *arg;
+    const void *origin;     /* where it was spawned: a return address; NULL if not known */
+    unsigned cuts_in_a_row; /* times it was told -ECANCELED since it last left a cancelled scope */
+    char name[COIR_NAME_SIZE];
+
+    struct coir__seat seat;
     union {
-        struct coir__task *visit; /* work list of coir__refresh, or the way back of such a walk */
+        struct coir__task *visit; /* the way back of such a walk */
         uint64_t likeness;        /* while tasks are listed: a hash of what it does (debug/) */
     };
-
     coir_time run_time; /* so far, if the runtime accounts for it */
     struct coir_fp fp;
     struct coir__shadow shadow;
-    struct coir__pool *pool;
     struct coir__arena *arena; /* NULL for the loop */
     size_t slot;               /* in the arena */
 };
