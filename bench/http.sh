@@ -30,7 +30,7 @@ cpu_time() {
 }
 
 load() { # seconds, which may be a fraction
-    (pinned "${BENCH_CPU_LOAD:-}" timeout -s INT "$1" \
+    (pinned "${BENCH_CPU_LOAD:-}" timeout --foreground -s INT "$1" \
         wrk -t 1 -c "$connections" -d 60 --latency "http://$address/file") 2>&1
 }
 

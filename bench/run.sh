@@ -8,8 +8,12 @@
 # report.py makes a table, results.json and index.html. A program that exits with 77 cannot run here
 # and has said why; any other failure fails the run at its end.
 #
+# All measures have their first round, then share what is left of their time; so the run ends on
+# time on a slower machine too, with fewer rounds. An interrupt leaves nothing running.
+#
 # Environment: MEASURE="switch yield" (only those), ROUNDS=9 (so many, however long they take),
-# QUICK=1 (a minute: less time each, and not the cases that take long), CC, CXX, CFLAGS.
+# QUICK=1 (a minute: less time each, and not the cases that take long), CC, CXX, CFLAGS, BENCH_CPU
+# and BENCH_CPU_LOAD (which the subjects and the load run on).
 set -u
 
 here=$(dirname "$0")
@@ -22,11 +26,11 @@ notes=$dir/notes
 cache=$(cd "$dir" && pwd)/go-cache
 rounds_max=9
 slow=150 # hundredths of a second: a program that takes longer for a case runs in one round only
-cpu_max=5 # seconds of CPU time that a program may take for a case; of the largest measures:
-cpu_max_large=12
+cpu_max=4 # seconds of CPU time that another subject may take for a case, if Coir takes no half of it
+hangs=100 # seconds after which a program is ended
 failed=0
 
-# Measure, seconds it may take (the first round is always finished), cases.
+# Measure, seconds it may take, cases.
 plan() {
     cat <<END
 switch   10 chain callers loops chain-fp callers-fp loops-fp
@@ -94,6 +98,13 @@ check_wishes() {
     done
 }
 
+# Whether a list of CPUs, such as 0-3,8, has this one.
+has_cpu() { # list, number
+    echo "$1" | tr ',' '\n' | awk -F - -v cpu="$2" '
+        cpu ~ /^[0-9]+$/ && cpu + 0 >= $1 && cpu + 0 <= $NF { found = 1 }
+        END { exit !found }'
+}
+
 # Hundredths of a second on a clock that runs on.
 now() {
     read -r uptime _ </proc/uptime
@@ -110,20 +121,27 @@ outdated() { # program, sources
     [ -n "$(find "$@" "$here"/lib/* "$here"/peers/*.h -newer "$program" 2>/dev/null)" ]
 }
 
-# Compiles one program; says so where that cannot be.
+# Compiles one program, in a shell of its own that can be ended with it; says so where that cannot be.
 build_peer() { # program, needs, command...
     program=$1 needs=$2
     shift 2
     rm -f "$program"
-    "$@" 2>"$program.log" && rm "$program.log" && return
-    note "not measured: ${program##*/}: it does not build here${needs:+ (needs $needs)}:" \
-        "$(grep -m 1 -i 'error' "$program.log" || tail -n 1 "$program.log")"
-    rm "$program.log"
+    timeout "$hangs" "$@" 2>"$program.log" &
+    compiler=$!
+    trap 'kill "$compiler"; wait; rm -f "$program" "$program.log"; exit 1' TERM
+    if wait "$compiler"; then
+        echo "${program##*/}" >>"$dir/built"
+    else
+        note "not measured: ${program##*/}: it does not build here${needs:+ (needs $needs)}:" \
+            "$(grep -m 1 -i 'error' "$program.log" || tail -n 1 "$program.log")"
+    fi
+    rm -f "$program.log"
 }
 
 # Runs a command in the background, as many at a time as there are processors.
 in_parallel() {
     "$@" &
+    running="$running $!"
     jobs=$((jobs + 1))
     [ $((jobs % processors)) -ne 0 ] || wait
 }
@@ -217,13 +235,17 @@ build_peers() {
         find "$dir" -maxdepth 1 -type f -name '*-*' ! -name '*-coir' -delete
     # shellcheck disable=SC2086 # flags are words
     $CC -std=gnu11 -D_GNU_SOURCE $CFLAGS -c -o "$dir/bench.o" "$here/lib/bench.c" || exit 1
-    jobs=0
+    : >"$dir/built"
+    jobs=0 began=$(now)
     build_shapes
     build_single_peers
     wait
+    running=
     build_python_peers
     write_program "$dir/http-coir" "'$dir/../examples/httpd' -l 127.0.0.1:0 -g 0"
     echo "$made_with" >"$dir/made-with"
+    [ ! -s "$dir/built" ] ||
+        echo "built     $(wc -l <"$dir/built") programs in $((($(now) - began) / 100)) s, before the run"
 }
 
 # The subject gets the last CPU this process may use (the first often serves the interrupts), the
@@ -232,6 +254,13 @@ choose_cpus() {
     cpus=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status)
     BENCH_CPU=${BENCH_CPU:-$(echo "$cpus" | sed 's/.*[,-]//')}
     BENCH_CPU_LOAD=${BENCH_CPU_LOAD:-$(echo "$cpus" | sed 's/[,-].*//')}
+    for name in BENCH_CPU BENCH_CPU_LOAD; do
+        eval "cpu=\$$name"
+        has_cpu "$cpus" "$cpu" || {
+            echo "bench: $name=$cpu: it is the number of a CPU, one of $cpus" >&2
+            exit 2
+        }
+    done
     export BENCH_CPU BENCH_CPU_LOAD
     [ "$BENCH_CPU" != "$BENCH_CPU_LOAD" ] || note "one CPU only: server and load share it"
 }
@@ -256,39 +285,84 @@ programs_of() {
     done | awk '!seen[$0]++'
 }
 
-# Runs a command, adds its figures to the results under the given measure and subject (a line may
-# name its own), and returns its status.
-record() {
-    measure=$1 subject=$2
-    shift 2
-    case $measure in
-    growth | echo) limit=$cpu_max_large ;;
-    *) limit=$cpu_max ;;
-    esac
-    # Not by exec: the shell that waits says so when a program is killed, and must say it there.
-    (ulimit -t "$limit" && "$@"; exit $?) >"$dir/figures" 2>"$errors" || return
-    awk -F '\t' -v OFS='\t' -v measure="$measure" -v subject="$subject" \
-        '{ print measure, $1, $2, (NF > 3 ? $4 : subject), $3 }' "$dir/figures" >>"$results"
+# Runs a command for a case; its output goes to the file of figures. By way of timeout, which ends
+# what hangs and gives it a process group of its own, of which an interrupt leaves nothing.
+run_limited() { # seconds of CPU time, command...
+    limit=$1
+    shift
+    (ulimit -t "$limit" && exec timeout -k 2 "$hangs" "$@") \
+        >"$dir/figures" 2>"$errors" </dev/null &
+    running=$!
+    wait "$running" 2>/dev/null
+    status=$?
+    running=
+    return $status
 }
 
-# A program that fails is not asked again for that case, nor is one that takes long.
-attempt() {
-    case $given_up in *"|$2 $case|"* | *"|$2 is too slow|"*) return ;; esac
+# Adds the figures to the results under the given measure and subject (a line may name its own), if
+# they are figures, and at least one.
+take_figures() {
+    awk -F '\t' -v OFS='\t' -v measure="$1" -v subject="$2" -v results="$results" '
+        NF < 3 || $3 !~ /^-?[0-9]+([.][0-9]*)?(e[-+]?[0-9]+)?$/ {
+            print "it printed what is no figure: " $0
+            bad = 1
+            exit
+        }
+        { lines = lines measure OFS $1 OFS $2 OFS (NF > 3 ? $4 : subject) OFS $3 "\n" }
+        END {
+            if (!bad && lines == "") {
+                print "it printed no figure"
+                bad = 1
+            }
+            if (!bad)
+                printf "%s", lines >>results
+            exit bad
+        }' "$dir/figures" >>"$errors"
+}
+
+# A program that fails is not asked again for that case, nor is one that takes long. Coir comes
+# first, and what it takes says how fast this machine is.
+attempt() { # measure, subject, command...
+    of=$1-$2 subject=$2
+    case $given_up in *"|$of $case|"* | *"|$of is too slow|"*) return ;; esac
+    shift 2
     began=$(now)
-    record "$@"
+    case $subject in
+    coir | floor | all) allowed=$hangs ;;
+    *) allowed=$((coir_took / 50 > cpu_max ? coir_took / 50 : cpu_max)) ;;
+    esac
+    run_limited "$allowed" "$@" && take_figures "$measure" "$subject"
     status=$?
-    [ $status -ne 0 ] || [ "$2" != all ] && [ $(($(now) - began)) -gt $slow ] || return
-    given_up="$given_up|$2 $case|"
+    took=$(($(now) - began))
+    [ "$subject" != coir ] || coir_took=$took
+    if [ $status -eq 0 ] && { [ $took -le $slow ] || [ "$subject" = all ]; }; then
+        return
+    fi
+    given_up="$given_up|$of $case|"
     if [ $status -eq 152 ] || [ $status -eq 137 ]; then # SIGXCPU or SIGKILL, by the limit above
-        note "not measured: $1-$2: $case: killed, it takes more than $limit s of CPU time (or memory);" \
+        note "not measured: $of: $case: killed, it takes more than $limit s of CPU time (or memory);" \
             "nor what follows"
-        given_up="$given_up|$2 is too slow|"
+        given_up="$given_up|$of is too slow|"
     elif [ $status -eq 77 ]; then
-        note "not measured: $1-$2: $case: $(tail -n 1 "$errors")"
+        note "not measured: $of: $case: $(tail -n 1 "$errors")"
+    elif [ $status -eq 124 ]; then
+        note "$of $case FAILED: it hangs, and was ended after $hangs s"
+        failed=1
     elif [ $status -ne 0 ]; then
-        note "$1-$2 $case FAILED (status $status): $(tail -n 1 "$errors")"
+        note "$of $case FAILED (status $status): $(tail -n 1 "$errors")"
         failed=1
     fi
+}
+
+# Nothing may be left running: timeout passes the signal on to all that it started.
+interrupted() {
+    trap '' INT TERM HUP
+    # shellcheck disable=SC2086 # several processes
+    [ -z "$running" ] || kill $running 2>/dev/null
+    wait
+    echo "bench: interrupted; nothing is left running. The figures so far are in $results:" \
+        "python3 $here/report.py $dir shows them" >&2
+    exit 130
 }
 
 # Cases that cannot be measured for the same reason, in one line.
@@ -311,6 +385,7 @@ grouped_notes() {
 }
 
 run_case() {
+    coir_took=0
     if [ "$measure" = echo ]; then
         # shellcheck disable=SC2086 # several servers
         attempt echo all "$dir/load" "$case" $programs
@@ -325,30 +400,9 @@ run_case() {
     done
 }
 
-# Whether there is time for more. With ROUNDS there is.
-time_left() {
-    [ -n "${ROUNDS:-}" ] || [ "$(now)" -lt "$end" ]
-}
-
-run_measure() {
-    measure=$1 end=$(($(now) + $2 * 100))
-    shift 2
-    cases=$* given_up=
-    programs=$(programs_of "$measure")
-    round=0
-    while [ $round -lt "${ROUNDS:-$rounds_max}" ] && { [ $round -eq 0 ] || time_left; }; do
-        round=$((round + 1))
-        [ -t 2 ] && printf '\r%s %d   ' "$measure" $round >&2
-        for case in $cases; do
-            [ $round -gt 1 ] && ! time_left || run_case
-        done
-    done
-    [ -t 2 ] && printf '\r                    \r' >&2
-    [ "$measure" != echo ] || count_system_calls
-}
-
 # With few connections and with many.
 count_system_calls() {
+    coir_took=0
     for case in 64 1000; do
         case " $cases " in *" $case "*) ;; *) continue ;; esac
         for program in $programs; do
@@ -357,22 +411,84 @@ count_system_calls() {
     done
 }
 
+show_progress() {
+    [ ! -t 2 ] || printf '\r%-20s\r%s' '' "$*" >&2
+}
+
+# Every measure has this one. Notes what is left of its time.
+first_round() { # measure, seconds, cases...
+    measure=$1 left=$(($2 * 100 + $(now)))
+    shift 2
+    cases=$*
+    programs=$(programs_of "$measure")
+    show_progress "$measure 1"
+    for case in $cases; do
+        run_case
+    done
+    [ "$measure" != echo ] || count_system_calls
+    left=$((left - $(now)))
+    echo "$measure $((left > 0 ? left : 0)) $cases" >>"$dir/left"
+}
+
+# Whether there is time for more. With ROUNDS there is.
+time_left() {
+    [ -n "${ROUNDS:-}" ] || [ "$(now)" -lt "$end" ]
+}
+
+more_rounds() { # measure, hundredths of a second, cases...
+    measure=$1 end=$(($(now) + $2))
+    shift 2
+    cases=$*
+    programs=$(programs_of "$measure")
+    round=1
+    while [ $round -lt "${ROUNDS:-$rounds_max}" ] && time_left; do
+        round=$((round + 1))
+        show_progress "$measure $round"
+        for case in $cases; do
+            ! time_left || run_case
+        done
+    done
+}
+
+# The measures that have time left share what is left in all, which is less if others took longer.
+all_rounds() {
+    : >"$dir/left"
+    end_of_all=$(now)
+    while read -r measure seconds cases; do
+        wanted "$measure" && end_of_all=$((end_of_all + 100 * seconds))
+    done <"$dir/plan"
+    while read -r measure seconds cases; do
+        # shellcheck disable=SC2086 # several cases
+        wanted "$measure" && first_round "$measure" "$seconds" $cases
+    done <"$dir/plan"
+    wish=$(awk '{ sum += $2 } END { print sum + 0 }' "$dir/left")
+    while read -r measure left cases; do
+        available=$((end_of_all - $(now)))
+        [ $available -gt 0 ] || available=0
+        # shellcheck disable=SC2086 # several cases
+        more_rounds "$measure" $((wish > 0 ? available * left / wish : 0)) $cases
+        wish=$((wish - left))
+    done <"$dir/left"
+    show_progress ''
+}
+
 planned=$(${QUICK:+quick_}plan | awk '{ print $1 }' | xargs)
 check_wishes
 errors=$dir/errors
 : >"$results"
 : >"$notes"
 choose_cpus
+running= given_up=
+trap interrupted INT TERM HUP
 describe_machine | tee "$dir/machine"
 build_peers
 ${QUICK:+quick_}plan >"$dir/plan"
-while read -r measure seconds cases; do
-    # shellcheck disable=SC2086 # several cases
-    wanted "$measure" && run_measure "$measure" "$seconds" $cases </dev/null
-done <"$dir/plan"
+began_run=$(now)
+all_rounds
 grouped_notes >"$notes.grouped"
 mv "$notes.grouped" "$notes"
 python3 -B "$here/report.py" "$dir" || failed=1
 echo
 cat "$notes"
+echo "measured for $((($(now) - began_run) / 100)) s; the page: $dir/index.html"
 exit $failed

@@ -37,7 +37,7 @@ life() {
 }
 
 life 1 >"$dir/life-short"
-life 8 >"$dir/life-long"
+life 4 >"$dir/life-long"
 
 awk -F , -v connections="$connections" '
     function figure(name, calls) {

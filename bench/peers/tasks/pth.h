@@ -3,11 +3,14 @@
  * its scheduler's thread and looks at the signal mask and the clock each time. */
 #include <errno.h>
 #include <pth.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "../../lib/tasks.h"
 
 #define SUBJECT_STACK (128 * 1024)
+#define PTH_TASKS_MAX 1000 /* its scheduler looks at all who wait, each time: minutes for 10,000   \
+                            */
 #define SUBJECT_MUTEX
 #define SUBJECT_CANCEL
 
@@ -36,6 +39,12 @@ BENCH_SOME void subject_enter(void (*fn)(void *arg), void *arg) {
 }
 
 BENCH_SOME void subject_all(size_t count, int (*fn)(void *arg)) {
+    if (count > PTH_TASKS_MAX) {
+        fprintf(stderr,
+                "its scheduler looks at every thread each time: no more than %d are tried\n",
+                PTH_TASKS_MAX);
+        exit(BENCH_CANNOT);
+    }
     struct pth_call *calls = (struct pth_call *)calloc(count, sizeof *calls);
     pth_attr_t attributes = pth_attr_new();
     if (calls == NULL || attributes == NULL)

@@ -66,7 +66,24 @@ BENCH_SOME void subject_enter(void (*fn)(void *arg), void *arg) {
     fn(arg);
 }
 
+static void cannot_start(size_t allowed) {
+    fprintf(stderr, "the system allows no more than %zu threads here\n", allowed);
+    exit(BENCH_CANNOT);
+}
+
+/* Each thread's stack and its guard are a mapping: so many are known not to be allowed, without
+ * seconds of trying. */
+static void check_mappings(size_t count) {
+    FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
+    size_t most;
+    if (file != NULL && fscanf(file, "%zu", &most) == 1 && count > most / 2)
+        cannot_start(most / 2);
+    if (file != NULL)
+        fclose(file);
+}
+
 BENCH_SOME void subject_all(size_t count, int (*fn)(void *arg)) {
+    check_mappings(count);
     pthread_attr_t attributes;
     struct thread_call *calls = (struct thread_call *)calloc(count, sizeof *calls);
     if (calls == NULL || pthread_attr_init(&attributes) != 0)
@@ -78,10 +95,8 @@ BENCH_SOME void subject_all(size_t count, int (*fn)(void *arg)) {
         calls[i].fn = fn;
         calls[i].index = i;
         const int rc = pthread_create(&calls[i].thread, &attributes, thread_body, &calls[i]);
-        if (rc == EAGAIN) {
-            fprintf(stderr, "the system allows no more than %zu threads here\n", i);
-            exit(BENCH_CANNOT);
-        }
+        if (rc == EAGAIN)
+            cannot_start(i);
         if (rc != 0)
             bench_die("pthread_create", rc);
     }
