@@ -23,8 +23,9 @@
 ## make examples     the programs of examples/
 ## make bench        builds and runs the measurements of bench/ beside other libraries
 ##                   (MEASURE='switch yield' only those, ROUNDS=9 as often)
-## make check-perf   counts instructions, and compares them with those on record
 ## make bench-quick  the same in a minute
+## make check-bench  tests the benchmark's runner and report, without measuring anything (python3)
+## make check-perf   counts instructions, and compares them with those on record
 ## make bench-deps   installs the other libraries
 ## make install      headers, libraries, their .pc files, coir-selfcheck, coir-ps; PREFIX=/usr/local
 ##                   LIBDIR=PREFIX/lib INCLUDEDIR=PREFIX/include BINDIR=PREFIX/bin DESTDIR=
@@ -330,6 +331,9 @@ bench bench-quick: benches $(BUILD)/examples/httpd
 	CC='$(CC)' CFLAGS='$(CFLAGS)' $(if $(findstring quick,$@),QUICK=1) \
 	    sh bench/run.sh $(BUILD)/bench
 
+check-bench:
+	python3 -B -m unittest discover -s tests/bench
+
 check-perf: benches
 	CC='$(CC)' CFLAGS='$(CFLAGS)' sh tools/counts.sh $(BUILD)/bench/count
 
@@ -451,7 +455,7 @@ $(BUILD)/flags $(BUILD)/sources $(BUILD)/test-sources: FORCE
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 FORCE:
-.PHONY: FORCE all cross examples demo benches bench bench-quick bench-deps check-perf tests check \
+.PHONY: FORCE all cross examples demo benches bench bench-quick bench-deps check-bench check-perf tests check \
         sim soak fuzz deps check-aarch64 format lint clean help install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -25,7 +25,29 @@ BY_HAND = FLOORS + ("level",)  # no library, no language: the limit, not somebod
 BARE = ("boost", "ucontext")  # bring a switch only; their tasks are the floor's
 MORE_IS_BETTER = ("1/s",)
 ROUNDS_ENOUGH = 3  # to tell noise from a difference
+LINEAR_MOST = 10  # a plot whose values lie further apart than so many times has a logarithmic axis
 CURVES = ("yield", "growth")  # whose cases are numbers of tasks: plotted over them
+NO_PLOTS = "no plots: needs gnuplot"
+
+# Of each measure, for a plot: its title, and what its figures are for one of.
+TITLES = {
+    "switch": ("A bare switch, one way", "a switch"),
+    "yield": ("A yield", "a yield"),
+    "spawn": ("A task started, run and waited for", "a task"),
+    "handle": ("A task joined by its handle", "a task"),
+    "deadline": ("A scope opened and closed, without and with a deadline", "a scope"),
+    "channel": ("A message through a channel", "a message"),
+    "select": ("An item received by a select", "an item"),
+    "mutex": ("A section entered and left", "a section"),
+    "gather": ("A call in a gather", "a call"),
+    "cancel": ("A task cut out of its sleep", "a task"),
+    "sleep": ("Many asleep for different times: CPU time", "a task"),
+    "park": ("A parked task", "a task"),
+    "growth": ("Growth", "an operation"),
+    "echo": ("Echo over TCP", "a request"),
+    "http": ("HTTP, kept alive", "a request"),
+}
+UNITS = {"1/s": "requests a second", "us": "µs", "per request": "system calls a request"}
 
 
 def read(path):
@@ -176,7 +198,7 @@ def growth(rows):
         lines.append(line)
     for subject in (BASE, "floor"):
         resident, tables = (medians(rows, subject, what) for what in ("resident", "page tables"))
-        if len(resident) > 1:
+        if len(resident) > 1 and len(tables) > 1:
             lines.append(f"  memory  {slope(resident):.0f} bytes a task resident + "
                          f"{slope(tables):.0f} of page tables ({subject}; slope over "
                          f"{resident[0][0]} to {resident[-1][0]} tasks)")
@@ -205,23 +227,28 @@ def noise(rows):
 
 START = """set terminal svg size {width},{height} font 'sans-serif,12' background rgb 'white'
 set encoding utf8
-set title "{title}" font ',14'
-set grid {grid} linecolor rgb '#dddddd'
+set title "{{/:Bold=15 {title}}}\\n{{/=9 {where}}}" textcolor rgb '#333333'
+set grid {grid} linecolor rgb '#cccccc'
 set border linecolor rgb '#888888'
+set tics textcolor rgb 'black'
 """
 
-BARS = START + """set logscale x
+BARS = START + """{scale}
 set style fill solid 0.85 noborder
 set yrange [-1:{top}]
-set ytics ({tics}) scale 0 textcolor rgb 'black'
+set ytics ({tics}) scale 0
+set tmargin 5
 set lmargin 26
 set rmargin 4
 set key off
 set xrange [{least}:{most}]
-set xlabel "{unit}"
+set xlabel "{unit}{axis}; median, and its deviation (MAD) where there are rounds enough"
 plot '-' using 1:2:({least}):1:($2-0.4):($2+0.4):3 with boxxyerror linecolor rgb variable, \\
-     '-' using 1:2:3 with labels left offset 0.5,0 font ',10'
+     '-' using 1:2:3:4 with xerrorbars pointtype 0 linewidth 1.2 linecolor rgb '#111111', \\
+     '-' using 1:2:3 with labels left offset 0.7,0 font ',10'
 {bars}
+e
+{noise}
 e
 {labels}
 e
@@ -230,6 +257,7 @@ e
 CURVE = START + """set logscale xy
 set xrange [{least}:{most}]
 set format x '%.0f'
+set tmargin 5
 set xlabel "tasks"
 set ylabel "{unit}"
 set key outside right top spacing 1.2
@@ -251,37 +279,58 @@ def colour_of(subject):
     return {BASE: COIR_COLOUR}.get(subject, FLOOR_COLOUR if subject in BY_HAND else OTHER_COLOUR)
 
 
-def bars(title, unit, rows):
+def label_of(row):
+    """A subject's name below a case: bold for Coir, and the floor is called that."""
+    name = quoted(row["subject"])
+    if row["subject"] == BASE:
+        return f"{{/:Bold {name}}}"
+    if row["subject"] in FLOORS and name != "floor":
+        return f"{name}, the floor"
+    return f"{name}, by hand" if row["subject"] in BY_HAND and name != "floor" else name
+
+
+def bars(title, where, unit, rows):
     """A bar a subject below the name of its case, the best on top."""
-    lines, tics, at = [], [], 0
+    lines, noise, labels, tics, at = [], [], [], [], 0
     cases = {}
     for row in rows:
         cases.setdefault(row["case"], []).append(row)
     sign = 1 if unit in MORE_IS_BETTER else -1
     for case, of_case in reversed(cases.items()):
         for row in sorted(of_case, key=lambda it: sign * it["median"]):
-            lines.append((max(row["median"], 1e-3), at, colour_of(row["subject"])))
-            bold = "{/:Bold %s}" if row["subject"] == BASE else "%s"
-            tics.append(f'"{bold % quoted(row["subject"])}" {at}')
+            value = max(row["median"], 1e-3)
+            mad = row["mad"] if row["rounds"] >= ROUNDS_ENOUGH else 0
+            lines.append((value, at, colour_of(row["subject"])))
+            if mad:
+                noise.append((value, at, max(value - mad, 1e-3), value + mad))
+            labels.append((value + mad, at, number(value)))
+            tics.append(f'"{label_of(row)}" {at}')
             at += 1
         tics.append(f'"{{/:Italic {quoted(case)}}}" {at}')
         at += 2
+    values = [value for value, _, _ in lines]
+    linear = max(values) <= LINEAR_MOST * min(values)
     return BARS.format(
-        width=960, height=110 + 17 * at, title=quoted(title), grid="x", unit=quoted(unit),
-        top=at - 0.5, tics=", ".join(tics), least=min(lines)[0] / 2, most=max(lines)[0] * 3,
+        scale="" if linear else "set logscale x", axis="" if linear else ", logarithmic",
+        width=960, height=140 + 17 * at, title=quoted(title), where=quoted(where), grid="x",
+        unit=quoted(unit),
+        top=at - 0.5, tics=", ".join(tics), least=0 if linear else min(values) / 2, most=max(values) * (1.2 if linear else 3),
         bars="\n".join("%g %d %d" % bar for bar in lines),
-        labels="\n".join(f"{value:g} {place} {number(value)}" for value, place, _ in lines))
+        noise="\n".join("%g %d %g %g" % bar for bar in noise),
+        labels="\n".join("%g %d %s" % label for label in labels))
 
 
-def curves(title, unit, series):
-    """series: {(name, look): [(tasks, value), ...]}"""
+def curves(title, where, unit, series):
+    """series: {(name, look): [(tasks, value, deviation), ...]}"""
     plotted, data, tasks = [], [], []
     for (name, look), points in series.items():
-        plotted.append(f"'-' using 1:2 with linespoints {look} title \"{quoted(name)}\"")
-        data += ["%d %g" % point for point in sorted(points)] + ["e"]
+        plotted.append(f"'-' using 1:2:3:4 with yerrorlines {look} title \"{name}\"")
+        data += ["%d %g %g %g" % (tasks, value, max(value - mad, 1e-3), value + mad)
+                 for tasks, value, mad in sorted(points)] + ["e"]
         tasks += [point[0] for point in points]
     return CURVE.format(
-        width=960, height=520, title=quoted(title), grid="x y", unit=quoted(unit),
+        width=960, height=540, title=quoted(title), where=quoted(where), grid="x y",
+        unit=quoted(unit),
         least=min(tasks) / 1.5, most=max(tasks) * 1.5, plots=", ".join(plotted),
         data="\n".join(data))
 
@@ -291,24 +340,30 @@ def look(colour, dashed=False, thick=False):
             f"pointsize {0.7 if thick else 0.5} dashtype {2 if dashed else 1}")
 
 
-def yield_curves(unit, rows):
+def point_of(tasks, row):
+    return (int(tasks), max(row["median"], 1e-3),
+            row["mad"] if row["rounds"] >= ROUNDS_ENOUGH else 0)
+
+
+def yield_curves(where, unit, rows):
     """Over the number of tasks, a line a subject: from one call site, and from eight."""
     order = sorted({row["subject"] for row in rows} - {BASE} - set(FLOORS))
     looks = {BASE: look("#%06x" % COIR_COLOUR, thick=True),
              "floor": look("#%06x" % FLOOR_COLOUR, dashed=True)}
     looks.update((name, look(COLOURS[i % len(COLOURS)])) for i, name in enumerate(order))
-    for kind, title in (("", "yield, from one call site"), ("-mixed", "yield, from eight functions")):
+    for kind, title in (("", "A yield, from one call site"),
+                        ("-mixed", "A yield, from eight functions")):
         series = {}
         for row in rows:
             tasks, minus, mixed = row["case"].partition("-")
             if minus + mixed == kind:
-                points = series.setdefault((row["subject"], looks[row["subject"]]), [])
-                points.append((int(tasks), row["median"]))
+                points = series.setdefault((label_of(row), looks[row["subject"]]), [])
+                points.append(point_of(tasks, row))
         if series:
-            yield title, curves(title, f"{unit} a yield", series)
+            yield title[2:], curves(title, where, unit, series)
 
 
-def growth_curves(unit, rows):
+def growth_curves(where, unit, rows):
     """Over the number of tasks, a line a figure; the floor's is dashed."""
     series, kinds = {}, []
     for row in rows:
@@ -316,34 +371,55 @@ def growth_curves(unit, rows):
         if what not in kinds:
             kinds.append(what)
         coir = row["subject"] == BASE
-        name = what if coir else f"{what}, {row['subject']}"
+        name = f"{what}, {quoted(row['subject'])}"
         series.setdefault((name, look(COLOURS[kinds.index(what)], not coir, coir)), []).append(
-            (int(tasks), max(row["median"], 1e-3)))
-    title = f"growth: {unit}" + (" a task" if unit == "bytes" else " an operation")
-    yield title, curves(title, unit, series)
+            point_of(tasks, row))
+    title = "Memory" if unit.startswith("bytes") else "What an operation takes"
+    yield f"growth, {unit}", curves(f"{title}, the more tasks there are", where, unit, series)
 
 
-def scripts(rows):
+def unit_text(measure, unit):
+    """With what it is for one of."""
+    text = UNITS.get(unit, unit)
+    if unit in MORE_IS_BETTER:
+        return f"{text}: more is better"
+    if measure == "growth" and unit == "bytes":
+        return "bytes a task"
+    return text if unit == "per request" else f"{text} {TITLES.get(measure, ('', ''))[1]}".rstrip()
+
+
+def scripts(rows, where):
     groups = {}
     for row in rows:
         if not is_detail(row):
             groups.setdefault((row["measure"], row["unit"]), []).append(row)
     for (measure, unit), of_group in groups.items():
+        text = unit_text(measure, unit)
         if measure in CURVES and len({row["case"] for row in of_group}) > 2:
-            yield from (yield_curves if measure == "yield" else growth_curves)(unit, of_group)
+            draw = yield_curves if measure == "yield" else growth_curves
+            yield from draw(where, text, of_group)
         else:
-            yield f"{measure}, {unit}", bars(f"{measure}: {unit}", unit, of_group)
+            title = TITLES.get(measure, (measure, ""))[0]
+            yield f"{measure}, {unit}", bars(title, where, text, of_group)
 
 
-def plots(rows, folder):
+def provenance(machine):
+    """What a plot says of where it was made: it is shown without the page, too."""
+    said = dict(line.split(None, 1) for line in machine.splitlines() if len(line.split(None, 1)) > 1)
+    cpu = said.get("CPU", "").partition(",")[0]
+    parts = [cpu, said.get("kernel", ""), said.get("compiler", ""), said.get("date", "")]
+    return "   ".join(part for part in parts if part)
+
+
+def plots(rows, folder, machine):
     """Writes a file for each plot; returns their contents."""
     for old in folder.glob("*.svg"):
         old.unlink()
     if shutil.which("gnuplot") is None:
-        print("no plots: needs gnuplot", file=sys.stderr)
+        print(NO_PLOTS, file=sys.stderr)
         return []
     drawn = []
-    for name, script in scripts(rows):
+    for name, script in scripts(rows, provenance(machine)):
         svg = subprocess.run(["gnuplot"], input=script, text=True, capture_output=True,
                              check=True).stdout
         path = re.sub("[^a-z0-9]+", "-", name.replace("/", " per ").lower())
@@ -355,13 +431,16 @@ def plots(rows, folder):
 # ---- All of it ----
 
 PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Coir: benchmark</title>
+<html lang="en"><head><meta charset="utf-8"/><title>Coir: benchmark</title>
 <style>body {{ font-family: sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em; }}
 pre {{ background: #f6f6f6; padding: 1em; overflow-x: auto; }} img {{ max-width: 100%; }}</style>
 </head><body><h1>Coir beside others</h1><pre>{machine}</pre>
-<p>Medians, on logarithmic scales. Red is Coir; grey is the least code that does the same, by hand,
-with none of the features. Shorter is better, but for requests a second.</p>
-<h2>What it comes to</h2><pre>{summary}</pre>{plots}<h2>Figures</h2>
+<p>Medians, with their median absolute deviation where there were rounds enough, logarithmic where they lie far
+apart. <b style="color:#c0392b">Red is Coir</b>; <b style="color:#7f8c8d">grey is by hand</b>: the floor, which
+is the least code that does the same with none of the features, and for echo a plain loop besides.
+Shorter is better, but for requests a second. A <code>~</code> says that the noise is larger than the
+difference, a <code>?</code> that one or two rounds cannot tell.</p>
+<h2>What it comes to</h2><pre>{summary}</pre><h2>Plots</h2>{plots}<h2>Figures</h2>
 <pre>{table}</pre><pre>{notes}</pre></body></html>
 """
 
@@ -372,21 +451,24 @@ def text_of(path):
 
 def image(name, svg):
     data = base64.b64encode(svg.encode()).decode()
-    return f'<p><img alt="{html.escape(name)}" src="data:image/svg+xml;base64,{data}"></p>\n'
+    return f'<p><img alt="{html.escape(name)}" src="data:image/svg+xml;base64,{data}"/></p>\n'
 
 
 def main(folder):
     rows = summarise(read(folder / "results.tsv"))
+    if not rows:
+        sys.exit(f"no figures: {folder / 'results.tsv'} has none")
     machine, notes = text_of(folder / "machine"), text_of(folder / "notes")
     figures, summary = table(rows), "\n".join(standing(rows) + growth(rows) + noise(rows))
     print(figures)
     print(summary)
     (folder / "results.json").write_text(json.dumps(
         {"machine": machine.splitlines(), "figures": rows, "notes": notes.splitlines()}, indent=1))
-    drawn = "".join(image(name, svg) for name, svg in plots(rows, folder))
+    drawn = "".join(image(name, svg) for name, svg in plots(rows, folder, machine))
     (folder / "index.html").write_text(PAGE.format(
-        machine=html.escape(machine), plots=drawn, table=html.escape(figures),
+        machine=html.escape(machine), plots=drawn or f"<p>{NO_PLOTS}</p>", table=html.escape(figures),
         summary=html.escape(summary), notes=html.escape(notes)))
 
 
-main(pathlib.Path(sys.argv[1]))
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]))

@@ -78,14 +78,20 @@ wanted() {
     return 1
 }
 
+is_number() { # of one or more
+    case $1 in
+    *[!0-9]*) return 1 ;;
+    *[1-9]*) return 0 ;;
+    esac
+    return 1
+}
+
 # All of MEASURE must be in the plan, and ROUNDS a number.
 check_wishes() {
-    case ${ROUNDS:-1} in
-    0 | *[!0-9]*)
+    if ! is_number "${ROUNDS:-1}"; then
         echo "bench: ROUNDS=$ROUNDS: it is a number of rounds, 1 or more" >&2
         exit 2
-        ;;
-    esac
+    fi
     for name in ${MEASURE:-}; do
         case " $planned " in
         *" $name "*) ;;
@@ -215,7 +221,7 @@ build_python_peers() {
         for candidate in /usr/bin/python3 python3; do
             [ -n "$python" ] || ! $candidate -c "import $subject" 2>/dev/null || python=$candidate
         done
-        [ -n "$python" ] || note "not measured: anything-$subject: needs the module $subject"
+        [ -n "$python" ] || note "not measured: $subject: needs the module $subject"
         source=$here/peers/python/${subject}_tasks.py
         [ -f "$source" ] || source=$here/peers/python/asyncio_tasks.py
         for measure in yield spawn gather channel mutex deadline cancel sleep park echo; do
@@ -273,6 +279,7 @@ describe_machine() {
     echo "kernel    $(uname -srm)"
     echo "compiler  $($CC --version | head -n 1), $CFLAGS"
     command -v go >/dev/null && echo "go        $(go env GOVERSION)"
+    echo "date      $(date '+%Y-%m-%d %H:%M %z')"
     echo "pinned    subjects to CPU $BENCH_CPU, load to CPU $BENCH_CPU_LOAD"
 }
 
@@ -487,7 +494,12 @@ began_run=$(now)
 all_rounds
 grouped_notes >"$notes.grouped"
 mv "$notes.grouped" "$notes"
-python3 -B "$here/report.py" "$dir" || failed=1
+if command -v python3 >/dev/null; then
+    python3 -B "$here/report.py" "$dir" || failed=1
+else
+    note "no report: needs python3; the figures are in $results"
+    failed=1
+fi
 echo
 cat "$notes"
 echo "measured for $((($(now) - began_run) / 100)) s; the page: $dir/index.html"
