@@ -157,6 +157,29 @@ GDB_TEST(shows_equal_backtraces_once) {
     end_subject(&subject);
 }
 
+GDB_TEST(asks_for_the_frames_of_equal_tasks_once) {
+    begin(NULL);
+    const char *const text =
+        LOOK("python walked, walk = [], CoirBt.walk",
+             "python CoirBt.walk = lambda self, task: walked.append(task.name) or walk(self, task)",
+             "coir bt all", "python print('asked for: ' + ' '.join(walked))");
+    check_contains(text, "and 3 tasks as this one");
+    const char *const asked = strstr(text, "asked for: ");
+    check(asked != NULL);
+    check_contains(asked, " assistant");
+    check_int(occurrences(asked, "doze"), 1);
+    end_subject(&subject);
+}
+
+GDB_TEST(says_durations_as_the_library_does) {
+    begin(NULL);
+    check_in_order(
+        LOOK("python print([coir_duration(n) for n in (7, 2500, 30 * 10**6, 9990 * 10**6,"
+             " 100 * 10**9, 3 * 3600 * 10**9 + 1, 90000 * 10**9)])"),
+        "'7 ns', '2.5 us', '30 ms', '9.9 s', '1 min 40 s', '3 h 0 min', '1 d 1 h'");
+    end_subject(&subject);
+}
+
 GDB_TEST(tells_the_runtimes_of_two_threads_apart) {
     begin("threads");
     const char *const text = LOOK("coir ps", "coir bt 2.3", "coir bt 3");
