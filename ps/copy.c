@@ -68,8 +68,10 @@ bool read_near(const struct target *target, const struct piece *near, uint64_t a
 
 static struct map names; /* to the index in `expected`, plus one */
 static struct piece *expected;
+static uint64_t *addresses; /* by which they are asked for */
 static size_t count, room;
 static bool fetched;
+static size_t next; /* the one behind that which was asked for last: mostly in the same order */
 
 void copies_expect(uint64_t address, uint64_t low, uint64_t high) {
     if (map_get(&names, address) != NULL)
@@ -77,7 +79,9 @@ void copies_expect(uint64_t address, uint64_t low, uint64_t high) {
     if (count == room) {
         room = room > 0 ? 2 * room : 1024;
         expected = enlarge(expected, room * sizeof *expected);
+        addresses = enlarge(addresses, room * sizeof *addresses);
     }
+    addresses[count] = address;
     expected[count++] = (struct piece){.low = low, .high = high};
     map_put(&names, address, (void *)(uintptr_t)count);
 }
@@ -90,13 +94,22 @@ void copies_fetch(const struct target *target) {
 }
 
 const struct piece *copies_get(uint64_t address) {
-    const size_t number = fetched ? (size_t)(uintptr_t)map_get(&names, address) : 0;
-    return number > 0 && expected[number - 1].bytes != NULL ? &expected[number - 1] : NULL;
+    if (!fetched)
+        return NULL;
+    if (next == count || addresses[next] != address) {
+        const size_t number = (size_t)(uintptr_t)map_get(&names, address);
+        if (number == 0)
+            return NULL;
+        next = number - 1;
+    }
+    const struct piece *const found = &expected[next++];
+    return found->bytes != NULL ? found : NULL;
 }
 
 void copies_free(void) {
     map_free(&names, NULL);
     free(expected);
+    free(addresses);
     while (chunks != NULL) {
         struct chunk *const chunk = chunks;
         chunks = chunk->next;

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,8 @@
 #include <unistd.h>
 
 #define AT_ONCE 1024     /* ranges that the kernel takes in one call */
+#define SHARE_MIN 4096   /* ranges that are worth a thread of their own */
+#define SHARES_MAX 16    /* threads */
 #define PATIENCE_MS 3000 /* for a thread to stop */
 
 struct held {
@@ -142,14 +145,46 @@ static size_t read_some(const struct target *target, const struct piece *pieces,
     return done;
 }
 
-static void read_all_process(const struct target *target, struct piece *pieces, size_t count) {
-    for (size_t done = 0; done < count;) {
-        const size_t wanted = count - done < AT_ONCE ? count - done : AT_ONCE;
-        const size_t read = read_some(target, pieces + done, wanted);
+struct share {
+    const struct target *target;
+    struct piece *pieces;
+    size_t count;
+};
+
+static void *read_share(void *arg) {
+    const struct share *const share = arg;
+    for (size_t done = 0; done < share->count;) {
+        const size_t wanted = share->count - done < AT_ONCE ? share->count - done : AT_ONCE;
+        const size_t read = read_some(share->target, share->pieces + done, wanted);
         done += read;
         if (read < wanted)
-            pieces[done++].bytes = NULL;
+            share->pieces[done++].bytes = NULL;
     }
+    return NULL;
+}
+
+/* Many by several threads: what takes the time is the kernel's look-up of each page, and the
+ * processor of the thread that is held has nothing else to do. */
+static void read_all_process(const struct target *target, struct piece *pieces, size_t count) {
+    struct share shares[SHARES_MAX];
+    pthread_t threads[SHARES_MAX];
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t number = count / SHARE_MIN + 1, begun = 0;
+    if (number > SHARES_MAX)
+        number = SHARES_MAX;
+    if (processors > 0 && number > (size_t)processors)
+        number = (size_t)processors;
+    for (size_t i = 0; i < number; i++) {
+        const size_t from = count * i / number, to = count * (i + 1) / number;
+        shares[i] = (struct share){.target = target, .pieces = pieces + from, .count = to - from};
+    }
+    while (begun + 1 < number &&
+           pthread_create(&threads[begun], NULL, read_share, &shares[begun]) == 0)
+        begun++;
+    for (size_t i = begun; i < number; i++)
+        (void)read_share(&shares[i]);
+    while (begun > 0)
+        (void)pthread_join(threads[--begun], NULL);
 }
 
 static FILE *open_maps(const struct target *target) {

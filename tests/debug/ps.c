@@ -194,6 +194,18 @@ PS_TEST(shows_the_runtimes_of_two_threads) {
     end_subject(&subject);
 }
 
+/* Copied by several threads. */
+PS_TEST(misses_none_of_many) {
+    need_processes();
+    begin(SHOP, "crowd");
+    const char *const text = look(NULL);
+    check_contains(text, ": Coir 0.1.0, 20,006 tasks");
+    check_in_order(text, "task 6 'doze': sleeps until ", "and 19,999 tasks as this one");
+    check_int(occurrences(text, " 'doze': "), 1);
+    check(strstr(text, "destroyed") == NULL && strstr(text, "cannot be told") == NULL);
+    end_subject(&subject);
+}
+
 /* Again and again, on one that would notice. */
 PS_TEST(does_not_disturb) {
     need_processes();

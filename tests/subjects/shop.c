@@ -11,7 +11,9 @@
  *         task 6 to 9 doze          unnamed, equal
  *         task 11 'late'            has not begun; only when main runs
  *
- *     shop [run | threads]     run: main goes on computing, in compute()
+ *     shop [run | threads | crowd]
+ *                              run: main goes on computing, in compute()
+ *                              crowd: 20,000 doze
  *                              threads: the same tasks once more, in a runtime of a second thread
  *
  * Says "ready" on standard output when all is in place. Ends with its parent. */
@@ -27,6 +29,7 @@
 #endif
 
 #define DOZERS 4
+#define CROWD 20000
 
 /* The value of a call after which something is left to do: so that the caller keeps its frame. */
 #define CALL(call)                                                                                 \
@@ -40,7 +43,8 @@ struct shop {
     coir_mutex mutex;
     coir_task till;
     bool computes;
-    bool idle; /* it has said that all of its tasks wait */
+    bool crowded; /* many doze */
+    bool idle;    /* it has said that all of its tasks wait */
     int ends[2];
 };
 
@@ -141,7 +145,7 @@ static int open_shop(void *arg) {
         COIR_TRY(
             coir_spawn_with(&s, staff[i].fn, shop,
                             &(coir_spawn_options){.name = staff[i].name, .task = staff[i].task}));
-    for (int i = 0; i < DOZERS; i++)
+    for (int i = 0; i < (shop->crowded ? CROWD : DOZERS); i++)
         COIR_TRY(coir_spawn(&s, doze, NULL));
     COIR_TRY(coir_yield());
     COIR_TRY(coir_yield());
@@ -169,6 +173,7 @@ int main(int argc, char **argv) {
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0); /* whatever the system's policy */
 #endif
     shop.computes = strcmp(how, "run") == 0;
+    shop.crowded = strcmp(how, "crowd") == 0;
     pthread_t thread;
     if (strcmp(how, "threads") == 0 && pthread_create(&thread, NULL, run_again, NULL) != 0)
         return 1;
