@@ -310,6 +310,14 @@ class Whole(unittest.TestCase):
         self.assertNotIn("logscale", script(1, 9))
         self.assertIn("set xrange [0:", script(1, 9))
 
+    def test_bars_have_the_best_on_top(self):
+        def from_the_top(unit):
+            script = report.bars("t", "w", unit, rows_of(ant=[5], bee=[2], cow=[9]))
+            return [name for name, at in sorted(re.findall(r'"(ant|bee|cow)" (\d)', script),
+                                                key=lambda it: -int(it[1]))]
+        self.assertEqual(from_the_top("ns"), ["bee", "ant", "cow"])
+        self.assertEqual(from_the_top("1/s"), ["cow", "ant", "bee"])
+
     def test_bars_show_the_noise_of_three_rounds_and_not_of_two(self):
         def noise(*values):
             return report.bars("t", "w", "ns", rows_of(coir=values)).split("\ne\n")[1]
