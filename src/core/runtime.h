@@ -70,11 +70,22 @@ struct coir__queued {
     struct coir__queue *queue; /* the one it waits in */
 };
 
+/* A call that waits for one or both directions of a descriptor (io/fd.h). */
+struct coir__fd_wait {
+    coir_waiter wait;    /* first, so that a cut finds the rest */
+    unsigned directions; /* COIR_POLL_READ, COIR_POLL_WRITE */
+    bool parked;
+    /* What a wake does if it is not simply to make the task ready. */
+    void (*fired)(struct coir__fd_wait *wait, int value);
+    struct coir__fd *fd;
+};
+
 /* Room for the wait of a call that has no frame meanwhile, because it ends in a jump into the
- * switch. */
+ * switch; or where whoever ends it shall not have to look into the task's stack. */
 struct coir__seat {
     union {
         struct coir__queued queued;
+        struct coir__fd_wait fd;
         struct {
             struct coir__offer offer;
             coir_waiter wait;
@@ -116,11 +127,10 @@ struct coir__task {
     struct coir__pool *pool;
     coir_fn fn;
     void *arg;
+    struct coir__seat seat; /* such that who ends a wait finds all it needs in one line */
     const void *origin;     /* where it was spawned: a return address; NULL if not known */
     unsigned cuts_in_a_row; /* times it was told -ECANCELED since it last left a cancelled scope */
     char name[COIR_NAME_SIZE];
-
-    struct coir__seat seat;
     union {
         struct coir__task *visit; /* the way back of such a walk */
         uint64_t likeness;        /* while tasks are listed: a hash of what it does (debug/) */

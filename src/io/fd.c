@@ -132,18 +132,20 @@ int coir__fd_wait_for(struct coir__runtime *rt, int fd, struct coir__fd *entry,
 
 coir__noinline ssize_t coir__io_wait(struct coir__runtime *rt, int fd, struct coir__fd *entry,
                                      unsigned direction, coir__attempt *attempt, void *context) {
-    struct coir__fd_wait wait = {
-        .wait = {.what = direction == COIR_POLL_READ ? "read on fd" : "write on fd"},
-        .fd = entry,
-        .directions = direction};
+    struct coir__fd_wait *const wait = &rt->current->seat.fd;
+    coir__wait_for(&wait->wait, coir__fd_cut,
+                   direction == COIR_POLL_READ ? "read on fd" : "write on fd", entry);
+    wait->directions = direction;
+    wait->fired = NULL;
+    wait->fd = entry;
     ssize_t result;
     do {
         entry->ready &= (uint8_t)~direction;
-        result = coir__fd_wait_for(rt, fd, entry, &wait);
+        result = coir__fd_wait_for(rt, fd, entry, wait);
         if (result == 0)
             result = attempt(fd, entry, context);
     } while (result == -EAGAIN);
-    coir__fd_done(&wait);
+    coir__fd_done(wait);
     return result;
 }
 

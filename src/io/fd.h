@@ -21,16 +21,6 @@ enum coir__fd_kind {
     COIR_FD_CLOSING, /* a file closed while a thread works on it */
 };
 
-/* One call that waits for one or both directions of a descriptor. */
-struct coir__fd_wait {
-    coir_waiter wait;
-    struct coir__fd *fd;
-    unsigned directions; /* COIR_POLL_READ, COIR_POLL_WRITE */
-    bool parked;
-    /* What a wake does if it is not simply to make the task ready. */
-    void (*fired)(struct coir__fd_wait *wait, int value);
-};
-
 struct coir__fd {
     uint32_t generation; /* part of the poller's token */
     uint32_t identity;   /* changes when the number comes to stand for another descriptor */
