@@ -41,15 +41,14 @@ static void closed(struct coir__sim_file *file) {
     socket->state = COIR_SIM_BROKEN;
 }
 
-/* Whether a name that nobody has exists: an abstract one always does. */
+/* Whether a name that no socket has exists: an abstract one always does, a file may. */
 static bool is_name(const struct coir__address *to) {
     const char *const path = to->as.local.sun_path;
-    return path[0] == '\0' || coir__sim_path_is_socket(path);
+    return path[0] == '\0' || coir__sim_path_exists(path);
 }
 
 int coir__sim_datagram_connect(struct coir__sim_socket *socket, const struct coir__address *to) {
     if (to->as.any.sa_family == AF_UNIX) {
-
         if (coir__sim_socket_at(to, SOCK_STREAM, &socket->host) != NULL)
             return -EPROTOTYPE;
         if (coir__sim_socket_at(to, SOCK_DGRAM, &socket->host) == NULL)
@@ -128,7 +127,7 @@ static ssize_t send_remote(struct coir__sim_socket *from, const struct coir__add
         return -EAFNOSUPPORT;
     if (coir__sim_fault(COIR_SIM_UNREACHABLE))
         return -ENETUNREACH;
-    const int rc = coir__sim_socket_bind_any(from);
+    const int rc = coir__sim_socket_bind_any(from, &from->host);
     if (rc < 0)
         return rc;
     struct coir__sim_socket *const receiver = coir__sim_socket_at(to, SOCK_DGRAM, &from->host);

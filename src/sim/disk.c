@@ -66,9 +66,8 @@ void coir__sim_disk_fini(void) {
         remove_name(list_entry(coir__sim->disk.next, struct inode, link));
 }
 
-bool coir__sim_path_is_socket(const char *path) {
-    const struct inode *const inode = find(path);
-    return inode != NULL && inode->socket;
+bool coir__sim_path_exists(const char *path) {
+    return find(path) != NULL;
 }
 
 int coir__sim_path_bind(const char *path) {
@@ -131,10 +130,11 @@ bool coir__sim_is_disk(const struct coir__sim_file *file) {
 int coir_sim_file(const char *path) {
     if (coir__sim == NULL)
         return -EPERM;
-    if (path == NULL || coir__sim_path_is_socket(path))
+    struct inode *inode = path != NULL ? find(path) : NULL;
+    if (path == NULL || (inode != NULL && inode->socket))
         return -EINVAL;
     coir__sim_enter();
-    struct inode *inode = find(path);
+    inode = find(path); /* time has passed */
     if (inode == NULL)
         inode = make(path, false);
     struct disk_file *const file = coir__sim_file_create(&disk_kind, sizeof *file, destroy_file);

@@ -285,8 +285,9 @@ ssize_t coir__sim_send(int fd, const void *buffer, size_t size, int flags) {
 ssize_t coir__sim_sendmsg(int fd, const struct msghdr *message, int flags) {
     if (coir__sim == NULL)
         return sendmsg(fd, message, flags);
-    return coir__sim_leave("sendmsg", fd,
-                           output(fd, message->msg_iov, (int)message->msg_iovlen, NULL));
+    const int count = (int)message->msg_iovlen;
+    return coir__sim_leave(
+        "sendmsg", fd, is_no_socket(fd) ? -ENOTSOCK : output(fd, message->msg_iov, count, NULL));
 }
 
 ssize_t coir__sim_sendto(int fd, const void *buffer, size_t size, int flags,
@@ -296,7 +297,8 @@ ssize_t coir__sim_sendto(int fd, const void *buffer, size_t size, int flags,
         return sendto(fd, buffer, size, flags, to, to_size);
     struct coir__sim_message message = {.address.size = to_size};
     memcpy(&message.address.as, to, to_size);
-    return coir__sim_leave("sendto", fd, output(fd, &part, 1, &message));
+    return coir__sim_leave("sendto", fd,
+                           is_no_socket(fd) ? -ENOTSOCK : output(fd, &part, 1, &message));
 }
 
 ssize_t coir__sim_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *from,
@@ -305,7 +307,7 @@ ssize_t coir__sim_recvfrom(int fd, void *buffer, size_t size, int flags, struct 
     if (coir__sim == NULL)
         return recvfrom(fd, buffer, size, flags, from, from_size);
     struct coir__sim_message message = {.address.size = 0};
-    const ssize_t rc = input(fd, &part, 1, &message);
+    const ssize_t rc = is_no_socket(fd) ? -ENOTSOCK : input(fd, &part, 1, &message);
     if (rc >= 0) {
         memcpy(from, &message.address.as, message.address.size);
         *from_size = message.address.size;

@@ -222,7 +222,7 @@ coir_time coir__sim_latency(const struct coir__address *from, const struct coir_
 
 /* ---- Disk: names of files (disk.c) ---- */
 
-bool coir__sim_path_is_socket(const char *path);
+bool coir__sim_path_exists(const char *path);
 /* Makes the name of a socket; -EADDRINUSE. */
 int coir__sim_path_bind(const char *path);
 ssize_t coir__sim_disk_transfer(struct coir__sim_file *file, bool writing,

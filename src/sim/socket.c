@@ -44,6 +44,28 @@ static bool is_local(const struct coir__address *address) {
            IN6_IS_ADDR_UNSPECIFIED(&v6(address)->sin6_addr);
 }
 
+bool coir__sim_is_any(const struct coir__address *address) {
+    return address->as.any.sa_family == AF_INET6
+               ? IN6_IS_ADDR_UNSPECIFIED(&v6(address)->sin6_addr)
+               : address->as.any.sa_family == AF_INET &&
+                     v4(address)->sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
+struct coir__address coir__sim_reached(const struct coir__address *to, int family) {
+    struct coir__address address = *to;
+    if (coir__sim_is_any(to))
+        coir__address_any(&address, to->as.any.sa_family == AF_INET6, true, coir__sim_port(to));
+    if (family == AF_INET6 && address.as.any.sa_family == AF_INET) {
+        const struct in_addr number = v4(&address)->sin_addr;
+        coir__address_any(&address, true, false, coir__sim_port(to));
+        unsigned char *const bytes =
+            ((struct sockaddr_in6 *)&address.as.storage)->sin6_addr.s6_addr;
+        memset(bytes + 10, 0xff, 2); /* ::ffff:10.0.0.7 */
+        memcpy(bytes + 12, &number, sizeof number);
+    }
+    return address;
+}
+
 struct coir__address coir__sim_machine(const struct coir__address *address,
                                        const struct coir__address *host) {
     if (address->size == 0 || is_local(address))
@@ -162,7 +184,16 @@ static int bind_unix(const struct coir__address *to, int type) {
     return coir__sim_socket_at(to, type, &nowhere) != NULL ? -EADDRINUSE : 0;
 }
 
+/* One with a number has no other. */
+static bool is_of_another_machine(const struct coir__sim_socket *socket,
+                                  const struct coir__address *own) {
+    const struct coir__address machine = coir__sim_machine(own, &socket->host);
+    return socket->host.size != 0 && !coir__sim_same_machine(&machine, &socket->host);
+}
+
 static int bind_port(struct coir__sim_socket *socket, struct coir__address *to) {
+    if (is_of_another_machine(socket, to))
+        return -EADDRNOTAVAIL;
     if (coir__sim_port(to) != 0)
         return is_taken(socket, to) ? -EADDRINUSE : 0;
     do {
@@ -190,7 +221,7 @@ static int bind_to(struct coir__sim_socket *socket, const struct coir__address *
     return 0;
 }
 
-int coir__sim_socket_bind_any(struct coir__sim_socket *socket) {
+int coir__sim_socket_bind_any(struct coir__sim_socket *socket, const struct coir__address *to) {
     struct coir__address any = {.size = 0};
     if (socket->bound)
         return 0;
@@ -199,7 +230,7 @@ int coir__sim_socket_bind_any(struct coir__sim_socket *socket) {
         return 0;
     }
     any = socket->host;
-    if (any.size == 0 || any.as.any.sa_family != socket->family)
+    if (any.size == 0 || is_local(to) || any.as.any.sa_family != socket->family)
         coir__address_any(&any, socket->family == AF_INET6, true, 0);
     return bind_to(socket, &any);
 }
@@ -231,7 +262,7 @@ int coir__sim_listen(int fd, int backlog) {
     else if (socket != NULL)
         rc = coir__sim_failure(COIR_SIM_ENOBUFS, COIR_SIM_ERRORS(EADDRINUSE, ENOBUFS));
     if (rc == 0)
-        rc = coir__sim_socket_bind_any(socket);
+        rc = coir__sim_socket_bind_any(socket, &socket->host);
     if (rc == 0) {
         socket->state = COIR_SIM_LISTENING;
         socket->room = backlog < 16 ? backlog : 16;

@@ -43,8 +43,11 @@ struct coir__sim_socket *coir__sim_socket_of(int fd, int *rc);
 /* Who is bound to an address that is reached from `host`; NULL if nobody. */
 struct coir__sim_socket *coir__sim_socket_at(const struct coir__address *address, int type,
                                              const struct coir__address *host);
-/* Gives it an address of its own, if it has none. */
-int coir__sim_socket_bind_any(struct coir__sim_socket *socket);
+/* Gives it an address of its own, if it has none, from which `to` can be reached. */
+int coir__sim_socket_bind_any(struct coir__sim_socket *socket, const struct coir__address *to);
+/* The address that is reached by the name `to`, as a socket of the family sees it. */
+struct coir__address coir__sim_reached(const struct coir__address *to, int family);
+bool coir__sim_is_any(const struct coir__address *address);
 /* The machine that an address stands for on `host`. */
 struct coir__address coir__sim_machine(const struct coir__address *address,
                                        const struct coir__address *host);

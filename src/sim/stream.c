@@ -149,8 +149,10 @@ static struct coir__sim_socket *enter_backlog(struct coir__sim_socket *client,
     const struct coir__address host = coir__sim_machine(&listener->own, &listener->host);
     struct coir__sim_socket *const server =
         coir__sim_socket_create(listener->family, SOCK_STREAM, &host);
-    server->own = listener->own;
-    server->peer = client->own;
+    server->own = coir__sim_is_any(&listener->own)
+                      ? coir__sim_reached(&client->peer, listener->family)
+                      : listener->own;
+    server->peer = coir__sim_reached(&client->own, listener->family);
     join(client, server);
     server->state = COIR_SIM_CONNECTED;
     server->aborted = coir__sim_fault(COIR_SIM_ABORTED);
@@ -198,7 +200,9 @@ static int connect_remote(struct coir__sim_socket *client) {
     const int trouble = coir__sim_failure(
         COIR_SIM_UNREACHABLE,
         COIR_SIM_ERRORS(ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL, EACCES, EPERM, EINTR));
-    const int rc = trouble == 0 || trouble == -EINTR ? coir__sim_socket_bind_any(client) : trouble;
+    const int rc = trouble == 0 || trouble == -EINTR
+                       ? coir__sim_socket_bind_any(client, &client->peer)
+                       : trouble;
     if (rc < 0)
         return rc;
     const struct coir__address machine = coir__sim_machine(&client->peer, &client->host);
@@ -214,7 +218,7 @@ static int connect_local(struct coir__sim_socket *client) {
     const char *const path = client->peer.as.local.sun_path;
     struct coir__sim_socket *const listener =
         coir__sim_socket_at(&client->peer, SOCK_STREAM, &client->host);
-    if (listener == NULL && path[0] != '\0' && !coir__sim_path_is_socket(path))
+    if (listener == NULL && path[0] != '\0' && !coir__sim_path_exists(path))
         return -ENOENT;
     const int rc =
         coir__sim_failure(COIR_SIM_REFUSED, COIR_SIM_ERRORS(ECONNREFUSED, EACCES, EAGAIN));
@@ -234,7 +238,7 @@ int coir__sim_stream_connect(struct coir__sim_socket *socket, const struct coir_
         return -EALREADY;
     if (socket->state == COIR_SIM_CONNECTED)
         return -EISCONN;
-    socket->peer = *to;
+    socket->peer = coir__sim_reached(to, socket->family);
     return socket->family == AF_UNIX ? connect_local(socket) : connect_remote(socket);
 }
 

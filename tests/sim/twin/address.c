@@ -1,4 +1,5 @@
 /* Addresses, connecting, datagrams, files. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -62,6 +63,96 @@ static void wrong_calls(void) {
     (void)coir_close(listener);
 }
 
+static int make_file(void) {
+    const char *const path = path_of("plain") + strlen("unix:");
+    return coir_sim_active() ? coir_sim_file(path)
+                             : open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
+}
+
+static void no_sockets(void) {
+    int fds[2];
+    char from[COIR_ADDRESS_SIZE] = "";
+    const int file = make_file();
+    const int datagram = coir_bind_datagram("127.0.0.1:0");
+    make_pipe(fds);
+    note("stream", coir_connect(path_of("plain")));
+    note("listen", coir_listen(path_of("plain")));
+    const int named = coir_bind_datagram(abstract_of("one"));
+    note("to file", coir_send_to(named, "x", 1, path_of("plain")));
+    note("file", coir_adopt(file));
+    note("send to", coir_send_to(file, "x", 1, "127.0.0.1:9"));
+    note("send to", coir_send_to(fds[1], "x", 1, "127.0.0.1:9"));
+    NOTE("sendmsg", coir__sim_sendmsg(fds[1], &(struct msghdr){.msg_iov = NULL}, 0));
+    note("receive from", coir_receive_from(fds[0], bytes, 1, &from));
+    NOTE("unlink", coir__sim_unlink(path_of("plain") + strlen("unix:")));
+    (void)coir_close(named);
+    (void)coir_close(datagram);
+    (void)coir_close(file);
+    close_both(fds);
+}
+
+/* Without its port, which differs from run to run. */
+static void note_address(const char *what, int rc, char *address) {
+    char text[COIR_ADDRESS_SIZE + 16];
+    char *const port = strrchr(address, ':');
+    if (rc < 0 || port == NULL) {
+        note(what, rc);
+        return;
+    }
+    *port = '\0';
+    (void)snprintf(text, sizeof text, "%s=%s", what, address);
+    note_word(text);
+}
+
+/* How the two ends of a connection are called. */
+static void note_ends(const char *listen_at, const char *call) {
+    char own[COIR_ADDRESS_SIZE], to[COIR_ADDRESS_SIZE];
+    const int listener = coir_listen(listen_at);
+    (void)coir_socket_address(listener, own, sizeof own);
+    (void)snprintf(to, sizeof to, "%s%s", call, strrchr(own, ':'));
+    const int client = coir_connect(to), server = coir_accept(listener);
+    note_address("from", coir_socket_address(client, own, sizeof own), own);
+    note_address("to", coir_peer_address(client, own, sizeof own), own);
+    note_address("server", coir_socket_address(server, own, sizeof own), own);
+    note_address("client", coir_peer_address(server, own, sizeof own), own);
+    (void)coir_close(client);
+    (void)coir_close(server);
+    (void)coir_close(listener);
+}
+
+static void ends_by_number(void) {
+    note_ends("127.0.0.1:0", "127.0.0.1");
+}
+
+static void ends_of_all(void) {
+    note_ends(":0", "127.0.0.1");
+}
+
+static void ends_of_all_v4(void) {
+    note_ends("0.0.0.0:0", "127.0.0.1");
+    note_ends("0.0.0.0:0", "0.0.0.0");
+}
+
+static int on_a_machine(void *run) {
+    if (coir_sim_active() && coir_sim_host("10.0.0.5") < 0)
+        return -EINVAL;
+    (*(void (**)(void))run)();
+    return 0;
+}
+
+static void call_from_a_machine(void) {
+    note("another's", coir_listen("203.0.113.7:9"));
+    note("another's", coir_bind_datagram("203.0.113.7:9"));
+    ends_by_number();
+    ends_of_all_v4();
+}
+
+static void a_machine(void) {
+    void (*run)(void) = call_from_a_machine;
+    coir_call call = COIR_CALL(on_a_machine, &run);
+    note("gather", coir_gather(&call, 1, COIR_FAIL_FAST));
+}
+
 /* ---- Datagrams ---- */
 
 static void cut_off(const char *one, const char *other) {
@@ -108,6 +199,8 @@ static void sent_to_nobody(void) {
     (void)coir_close(udp);
 }
 
+#define ENDS "from=127.0.0.1 to=127.0.0.1 server=127.0.0.1 client=127.0.0.1"
+
 const struct behaviour address_behaviours[] = {
     {"nobody there", nobody_there,
      "tcp=ECONNREFUSED path=ENOENT abstract=ECONNREFUSED name=EINVAL"},
@@ -117,6 +210,15 @@ const struct behaviour address_behaviours[] = {
     {"wrong calls", wrong_calls,
      "listen=EOPNOTSUPP accept=EOPNOTSUPP accept=EINVAL peer=ENOTCONN peer=0 "
      "name=1 read=EINVAL stream to datagram=ECONNREFUSED"},
+    {"no sockets", no_sockets,
+     "stream=ECONNREFUSED listen=EADDRINUSE to file=ECONNREFUSED file=0 send to=ENOTSOCK "
+     "send to=ENOTSOCK sendmsg=ENOTSOCK receive from=ENOTSOCK unlink=0"},
+    {"ends", ends_by_number, ENDS},
+    {"ends, all addresses", ends_of_all,
+     "from=127.0.0.1 to=127.0.0.1 server=[::ffff:127.0.0.1] client=[::ffff:127.0.0.1]"},
+    {"ends, all of IPv4", ends_of_all_v4, ENDS " " ENDS},
+    {"a machine", a_machine,
+     "another's=EADDRNOTAVAIL another's=EADDRNOTAVAIL " ENDS " " ENDS " " ENDS " gather=0"},
     {"cut off, UDP", cut_off_udp,
      "send=10 send=0 send=2 receive=4 sender=1 receive=0 receive=2 recv=EAGAIN"},
     {"cut off, Unix", cut_off_unix,
