@@ -694,7 +694,8 @@ Test(examples, kv_sim_finds_nothing_in_the_store_as_it_is) {
 Test(examples, kv_sim_refuses_bad_arguments) {
     static const char *const bad[] = {"", "x", "-1", "7-", "7-0", "7-0-1-2-3", "0x7", "7 "};
     for (size_t i = 0; i < COUNT_OF(bad); i++)
-        RUN(2, "examples/kv-sim", "-r", bad[i]);
+        check_contains(RUN(2, "examples/kv-sim", "-r", bad[i])->err, "SEED-ORDER-STEPS-FAULTS");
+    check_contains(RUN(0, "examples/kv-sim", "-r", "57")->out, "all steps and faults of seed 57: ");
     RUN(2, "examples/kv-sim", "-b", "other");
     RUN(2, "examples/kv-sim", "-n", "0");
     RUN(2, "examples/kv-sim", "-t");

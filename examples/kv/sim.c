@@ -2,7 +2,8 @@
  * makes that as small as it gets, and shows it.
  *
  *   kv-sim [-b early|stale] [-f FIRST] [-n SEEDS]    searches; -b: in a store with that bug
- *   kv-sim [-b early|stale] [-t] -r VARIANT          runs one again; -t: with every call
+ *   kv-sim [-b early|stale] [-t] -r VARIANT          runs one again; -t: with every call;
+ *                                                    a seed alone: with all that it does
  *
  * Exit status 0: nothing was wrong; 1: something was; 2: the arguments are. */
 #include <inttypes.h>
@@ -106,8 +107,10 @@ static int search(uint64_t first, uint64_t count) {
 }
 
 static int usage(void) {
-    (void)fputs("usage: kv-sim [-b early|stale] [-f FIRST] [-n SEEDS] | [-b BUG] [-t] -r VARIANT\n",
-                stderr);
+    (void)fputs(
+        "usage: kv-sim [-b early|stale] [-f FIRST] [-n SEEDS] | [-b BUG] [-t] -r VARIANT\n"
+        "VARIANT: SEED-ORDER-STEPS-FAULTS, as it was told, or SEED, for all steps and faults\n",
+        stderr);
     return 2;
 }
 
@@ -135,5 +138,7 @@ int main(int argc, char **argv) {
     }
     if (!good || optind != argc || (trace != NULL && !again))
         return usage();
+    if (again && variant.steps == UINT64_MAX && variant.faults == UINT32_MAX)
+        printf("all steps and faults of seed %" PRIu64 ": ", variant.seed);
     return again ? replay(&variant, trace) : search(first, count);
 }
