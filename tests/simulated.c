@@ -31,6 +31,7 @@ SIMULATED_TEST(who_waits_to_be_accepted_is_cut_off_with_the_listener, "killed ba
 SIMULATED_TEST(who_is_killed_in_line_does_not_connect_later, "killed in line")
 SIMULATED_TEST(a_killed_machine_has_no_datagrams, "killed datagrams")
 SIMULATED_TEST(a_cut_made_again_is_the_same_cut, "many cuts")
+SIMULATED_TEST(jobs_have_the_stacks_of_threads, "large stacks")
 SIMULATED_TEST(a_signal_comes_in_each_order, "signals")
 SIMULATED_TEST(options_and_addresses_out_of_range_are_refused, "misuse")
 SIMULATED_TEST(outside_of_a_simulation_nothing_is_simulated, "outside")

@@ -10,7 +10,7 @@
  * What a program does without Coir is not simulated, and can make two runs of a seed differ: its
  * own system calls, threads, clocks and random numbers; what it keeps from one run to the next; and
  * addresses of memory, where something depends on their order. Jobs of coir_offload run one at a
- * time, on stacks of 256 KiB without a guard: large arrays belong on the heap. */
+ * time, on stacks of 8 MiB. */
 #ifndef COIR_SIM_H
 #define COIR_SIM_H
 

@@ -15,7 +15,9 @@
 #include "sim/calls.h"
 #include "sim/sim.h"
 
-#define STACK_SIZE ((size_t)256 << 10)
+#define STACK_SIZE ((size_t)8 << 20) /* as that of a real one; of which pages are used as needed   \
+                                      */
+#define GUARD_SIZE ((size_t)64 << 10)
 #define START_TIME COIR_US(100)
 #define MUTEX_MAGIC UINT64_C(0x636f6972206d7578)
 
@@ -55,20 +57,21 @@ static __thread void *spare_stack;
 static void *take_stack(void) {
     void *const spare = spare_stack;
     if (spare != NULL) {
-        memcpy(&spare_stack, spare, sizeof spare_stack);
+        memcpy(&spare_stack, (char *)spare + STACK_SIZE - sizeof spare_stack, sizeof spare_stack);
         return spare;
     }
-    void *const stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
-                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (stack == MAP_FAILED)
+    char *const low = mmap(NULL, GUARD_SIZE + STACK_SIZE, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (low == MAP_FAILED || mprotect(low, GUARD_SIZE, PROT_NONE) != 0)
         coir__sim_fatal("there is no memory for the stack of a simulated thread");
-    (void)sanitizer_valgrind_register(stack, (char *)stack + STACK_SIZE);
+    char *const stack = low + GUARD_SIZE;
+    (void)sanitizer_valgrind_register(stack, stack + STACK_SIZE);
     return stack;
 }
 
 static void give_stack(void *stack) {
     sanitizer_stack_cleared(stack, STACK_SIZE);
-    memcpy(stack, &spare_stack, sizeof spare_stack);
+    memcpy((char *)stack + STACK_SIZE - sizeof spare_stack, &spare_stack, sizeof spare_stack);
     spare_stack = stack;
 }
 

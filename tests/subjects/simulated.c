@@ -281,6 +281,32 @@ static int wait_for_ever(void *arg) {
     return (int)coir_read(fds[0], &byte, 1);
 }
 
+__attribute__((noinline)) static int fill_large_array(void *arg) {
+    volatile char room[4 << 20];
+    for (size_t i = 0; i < sizeof room; i += 1024)
+        room[i] = *(char *)arg;
+    return room[sizeof room - 1024];
+}
+
+static int offload_large_array(void *arg) {
+    return coir_offload(fill_large_array, arg);
+}
+
+/* Several at a time, on stacks that were used before too. */
+static int need_large_stacks(void *arg) {
+    char value = 7;
+    (void)arg;
+    for (int round = 0; round < 2; round++) {
+        coir_call calls[4];
+        for (size_t i = 0; i < 4; i++)
+            calls[i] = (coir_call){.fn = offload_large_array, .arg = &value};
+        COIR_TRY(coir_gather(calls, 4, COIR_FAIL_FAST));
+        for (size_t i = 0; i < 4; i++)
+            HOLDS(calls[i].rc == value);
+    }
+    return 0;
+}
+
 static int nested(void *arg) {
     (void)arg;
     return coir_sim_run(wait_for_ever, NULL, NULL, NULL);
@@ -480,6 +506,7 @@ static const struct {
     {"killed in line", .body = kill_who_waits_for_room},
     {"killed datagrams", .body = kill_datagrams},
     {"many cuts", .body = cut_off_many},
+    {"large stacks", .body = need_large_stacks},
     {"signals", .act = signals_in_each_order},
     {"misuse", .act = refuses_options},
     {"outside", .act = does_nothing_outside},
