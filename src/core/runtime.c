@@ -92,7 +92,7 @@ static int create(struct coir__runtime **out, const coir_options *options) {
     struct coir__runtime *const rt = sys_allocate_aligned(COIR_CACHE_LINE, size);
     if (rt == NULL)
         return -ENOMEM;
-    memset(rt, 0, sizeof *rt);
+    memset(rt, 0, offsetof(struct coir__runtime, wheel)); /* which has an init of its own */
     apply_options(rt, options);
     int rc = coir__stacks_init(&rt->stacks, options->stack_cache != 0 ? options->stack_cache
                                                                       : COIR_STACK_CACHE_DEFAULT);

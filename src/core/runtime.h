@@ -216,7 +216,6 @@ struct coir__runtime {
 
     struct coir__task loop; /* the thread's own stack, as if it were a task */
     coir_scope root;        /* holds the main task */
-    struct coir__wheel wheel;
     struct coir__stacks stacks;
     struct coir__poller poller;
     struct coir__fds *fds;
@@ -249,6 +248,7 @@ struct coir__runtime {
     struct coir__link listed;       /* among all that run in the process, for tools */
     unsigned remarks[COIR_REMARKS]; /* so far, of each kind */
     long thread;                    /* the system's number of the thread */
+    struct coir__wheel wheel;       /* last: most of it is touched only where there are timers */
 };
 
 #define COIR_GENERATION_BITS 44

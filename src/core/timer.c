@@ -2,41 +2,87 @@
  *
  * See struct coir__wheel. A timer that was armed for a time not after `base` lies at level 0, in
  * the slot of `base` itself. `base` only moves forward, and never past a slot that holds a timer
- * without emptying it; so timers of equal deadline always share a slot, in arming order. */
+ * without emptying it. Of timers of equal deadline those armed first are never below the others,
+ * and before them where they share a slot: what moves down is put in front. */
 #include <string.h>
 
 #include "core/runtime.h"
 
-#define DIGIT_MASK (COIR_WHEEL_SLOTS - 1)
+#define BITS COIR_WHEEL_BITS
+#define SLOTS COIR_WHEEL_SLOTS
+#define LEVELS COIR_WHEEL_LEVELS
+#define WIDE COIR_WHEEL_WIDE
+#define WIDE_SHIFT (BITS * WIDE)
+#define WIDE_SLOTS (SLOTS * SLOTS)
 #define SEARCH_MAX 8 /* timers coir__wheel_next is willing to look at */
 
 void coir__wheel_init(struct coir__wheel *wheel, coir_time now) {
-    memset(wheel, 0, offsetof(struct coir__wheel, slots));
+    memset(wheel, 0, offsetof(struct coir__wheel, wide));
     wheel->base = now;
-    for (size_t level = 0; level < COIR_WHEEL_LEVELS; level++)
-        for (size_t slot = 0; slot < COIR_WHEEL_SLOTS; slot++)
+    for (size_t level = 0; level < LEVELS; level++)
+        for (size_t slot = 0; slot < SLOTS; slot++)
             list_init(&wheel->slots[level][slot]);
 }
 
-static void place(struct coir__wheel *wheel, struct coir__timer *timer) {
-    const uint64_t base = (uint64_t)wheel->base;
-    const uint64_t key = timer->deadline > wheel->base ? (uint64_t)timer->deadline : base;
-    const unsigned level = (63U - (unsigned)__builtin_clzll((key ^ base) | 1)) / COIR_WHEEL_BITS;
-    const unsigned slot = (key >> (COIR_WHEEL_BITS * level)) & DIGIT_MASK;
-    list_append(&wheel->slots[level][slot], &timer->link);
-    wheel->occupied[level] |= UINT64_C(1) << slot;
-    wheel->levels |= UINT64_C(1) << level;
+static uint64_t bit(size_t n) {
+    return UINT64_C(1) << n % 64;
 }
 
-static void clear(struct coir__wheel *wheel, size_t level, size_t slot) {
-    wheel->occupied[level] &= ~(UINT64_C(1) << slot);
-    if (wheel->occupied[level] == 0)
-        wheel->levels &= ~(UINT64_C(1) << level);
+/* ---- In and out of slots ---- */
+
+static void place_wide(struct coir__wheel *wheel, struct coir__timer *timer, bool in_front) {
+    const size_t slot = ((uint64_t)timer->deadline >> WIDE_SHIFT) % WIDE_SLOTS;
+    const size_t word = slot / SLOTS;
+    struct coir__link *const head = &wheel->wide[slot];
+    if ((wheel->wide_occupied[word] & bit(slot)) == 0)
+        list_init(head);
+    list_append(in_front ? head->next : head, &timer->link);
+    wheel->wide_occupied[word] |= bit(slot);
+    wheel->occupied[WIDE] |= bit(word);
+    wheel->levels |= bit(WIDE);
 }
+
+/* Puts the timer into its slot, behind those that are there or in front of them. */
+coir__inline void place(struct coir__wheel *wheel, struct coir__timer *timer, bool in_front) {
+    const uint64_t base = (uint64_t)wheel->base;
+    const uint64_t key = timer->deadline > wheel->base ? (uint64_t)timer->deadline : base;
+    if ((key >> WIDE_SHIFT) - (base >> WIDE_SHIFT) - 1 < WIDE_SLOTS - 1) {
+        place_wide(wheel, timer, in_front);
+        return;
+    }
+    const unsigned level = (63U - (unsigned)__builtin_clzll((key ^ base) | 1)) / BITS;
+    const unsigned slot = (key >> (BITS * level)) % SLOTS;
+    struct coir__link *const head = &wheel->slots[level][slot];
+    list_append(in_front ? head->next : head, &timer->link);
+    wheel->occupied[level] |= bit(slot);
+    wheel->levels |= bit(level);
+}
+
+/* There is no timer any more in the list of `head`: a slot, or the timers about to fire. */
+coir__inline void vacate(struct coir__wheel *wheel, const struct coir__link *head) {
+    const size_t narrow = (size_t)((uintptr_t)head - (uintptr_t)wheel->slots);
+    const size_t wide = (size_t)((uintptr_t)head - (uintptr_t)wheel->wide) / sizeof *head;
+    size_t level = WIDE, slot = wide / SLOTS;
+    if (narrow < sizeof wheel->slots) {
+        level = narrow / sizeof *head / SLOTS;
+        slot = narrow / sizeof *head % SLOTS;
+    } else {
+        if (wide >= WIDE_SLOTS)
+            return;
+        wheel->wide_occupied[slot] &= ~bit(wide);
+        if (wheel->wide_occupied[slot] != 0)
+            return;
+    }
+    wheel->occupied[level] &= ~bit(slot);
+    if (wheel->occupied[level] == 0)
+        wheel->levels &= ~bit(level);
+}
+
+/* ---- Arming ---- */
 
 void coir__wheel_arm(struct coir__wheel *wheel, struct coir__timer *timer) {
     wheel->armed++;
-    place(wheel, timer);
+    place(wheel, timer, false);
 }
 
 void coir__wheel_disarm(struct coir__wheel *wheel, struct coir__timer *timer) {
@@ -45,39 +91,99 @@ void coir__wheel_disarm(struct coir__wheel *wheel, struct coir__timer *timer) {
     wheel->armed--;
     struct coir__link *const before = timer->link.prev;
     const bool last = before == timer->link.next;
-    list_take(&timer->link);
-    /* The last of its list: `before` is the head of a slot, or of the timers about to fire. */
-    const size_t offset = (size_t)((uintptr_t)before - (uintptr_t)wheel->slots);
-    if (last && offset < sizeof wheel->slots) {
-        const size_t index = offset / sizeof *before;
-        clear(wheel, index / COIR_WHEEL_SLOTS, index % COIR_WHEEL_SLOTS);
-    }
+    list_unlink(&timer->link);
+    timer->link.next = NULL;
+    if (last)
+        vacate(wheel, before);
 }
 
-/* The first time that belongs to an occupied slot at the lowest occupied level. */
-static coir_time first_slot(const struct coir__wheel *wheel, unsigned *level, unsigned *slot) {
-    *level = (unsigned)__builtin_ctzll(wheel->levels);
-    *slot = (unsigned)__builtin_ctzll(wheel->occupied[*level]);
-    const unsigned shift = COIR_WHEEL_BITS * *level;
-    const uint64_t above = shift + COIR_WHEEL_BITS < 64
-                               ? (uint64_t)wheel->base >> (shift + COIR_WHEEL_BITS)
-                                                              << (shift + COIR_WHEEL_BITS)
-                               : 0;
-    return (coir_time)(above | (uint64_t)*slot << shift);
+/* ---- What comes first ---- */
+
+/* The first slot of a level that has a timer, which must have one, and when it begins. */
+static coir_time first_of_level(struct coir__wheel *wheel, unsigned level,
+                                struct coir__link **head) {
+    const unsigned slot = (unsigned)__builtin_ctzll(wheel->occupied[level]);
+    const unsigned shift = BITS * level, above = shift + BITS;
+    *head = &wheel->slots[level][slot];
+    const uint64_t prefix = above < 64 ? (uint64_t)wheel->base >> above << above : 0;
+    return (coir_time)(prefix | (uint64_t)slot << shift);
+}
+
+/* The same for the wide level, whose slots are those that follow that of `base`, and round. */
+static coir_time first_of_wide(struct coir__wheel *wheel, struct coir__link **head) {
+    const uint64_t begin = ((uint64_t)wheel->base >> WIDE_SHIFT) + 1;
+    const size_t from = begin % WIDE_SLOTS;
+    size_t word = from / SLOTS;
+    uint64_t slots = wheel->wide_occupied[word] & -bit(from);
+    if (slots == 0) { /* in the first word after that, or below in the same */
+        const size_t next = word + 1;
+        const uint64_t words = wheel->occupied[WIDE];
+        const uint64_t round = words >> next % 64 | words << (64 - next) % 64;
+        word = (next + (size_t)__builtin_ctzll(round)) % SLOTS;
+        slots = wheel->wide_occupied[word];
+    }
+    const size_t slot = word * SLOTS + (size_t)__builtin_ctzll(slots);
+    *head = &wheel->wide[slot];
+    return (coir_time)((begin + (slot - from) % WIDE_SLOTS) << WIDE_SHIFT);
+}
+
+/* The same for all levels above that one; COIR_NEVER if none has a timer. */
+static coir_time first_above(struct coir__wheel *wheel, unsigned *level, struct coir__link **head) {
+    const uint64_t above = wheel->levels >> (WIDE + 1);
+    if (above == 0)
+        return COIR_NEVER;
+    *level = WIDE + 1 + (unsigned)__builtin_ctzll(above);
+    return first_of_level(wheel, *level, head);
+}
+
+/* The level of the slot to be emptied next, its list, and when it begins. There must be one. Where
+ * two begin together, the wide one comes first, and then that of the level above, before those
+ * below that have got timers from the wide one. */
+static unsigned first_slot(struct coir__wheel *wheel, struct coir__link **head, coir_time *start) {
+    const uint64_t below = wheel->levels & (bit(WIDE) - 1);
+    struct coir__link *other;
+    unsigned level = 0;
+    *start = first_above(wheel, &level, head);
+    if (below != 0) {
+        const unsigned low = (unsigned)__builtin_ctzll(below);
+        const coir_time begin = first_of_level(wheel, low, &other);
+        if (*start <= begin)
+            return level;
+        *start = begin;
+        *head = other;
+        return low;
+    }
+    if ((wheel->levels & bit(WIDE)) != 0) {
+        const coir_time begin = first_of_wide(wheel, &other);
+        if (*start < begin)
+            return level;
+        *start = begin;
+        *head = other;
+        return WIDE;
+    }
+    return level;
+}
+
+/* Whether timers of another slot may be earlier than some in that first one. */
+static bool overlaps(struct coir__wheel *wheel, unsigned level, coir_time start) {
+    struct coir__link *head;
+    unsigned above;
+    return level > WIDE ? (wheel->levels & bit(WIDE)) != 0
+                        : level == WIDE && first_above(wheel, &above, &head) == start;
 }
 
 static struct coir__timer *timer_of(struct coir__link *link) {
     return list_entry(link, struct coir__timer, link);
 }
 
-coir_time coir__wheel_next(const struct coir__wheel *wheel) {
+coir_time coir__wheel_next(struct coir__wheel *wheel) {
     if (wheel->levels == 0)
         return COIR_NEVER;
-    unsigned level, slot;
-    const coir_time start = first_slot(wheel, &level, &slot);
-    if (level == 0)
+    struct coir__link *head;
+    coir_time start;
+    const unsigned level = first_slot(wheel, &head, &start);
+    if (level == 0 || overlaps(wheel, level, start))
         return start;
-    const struct coir__link *const head = &wheel->slots[level][slot];
     coir_time earliest = COIR_NEVER;
     unsigned seen = 0;
     for (struct coir__link *link = head->next; link != head; link = link->next) {
@@ -88,6 +194,8 @@ coir_time coir__wheel_next(const struct coir__wheel *wheel) {
     }
     return earliest;
 }
+
+/* ---- Firing ---- */
 
 /* Merges two sorted chains, linked by `next` and ended by NULL; `a` first where equal. */
 static struct coir__link *merge(struct coir__link *a, struct coir__link *b) {
@@ -133,29 +241,38 @@ static void sort(struct coir__link *head) {
     }
 }
 
+/* Empties a slot whose time has come: what is due goes to `due`, the rest down. Backwards, so that
+ * what moves is put in front of what was armed later, and keeps its own order. Of those that are
+ * due only what was above the wide level may have to go in front of others of the same deadline. */
+static void empty(struct coir__wheel *wheel, unsigned level, struct coir__link *head, coir_time now,
+                  struct coir__link *due) {
+    struct coir__link moving;
+    list_init(&moving);
+    list_splice(&moving, head);
+    vacate(wheel, head);
+    for (struct coir__link *link = moving.prev, *before; link != &moving; link = before) {
+        before = link->prev;
+        if (timer_of(link)->deadline <= now)
+            continue;
+        list_unlink(link);
+        place(wheel, timer_of(link), true);
+    }
+    list_splice(level > WIDE ? due->next : due, &moving);
+}
+
 void coir__wheel_advance(struct coir__wheel *wheel, coir_time now) {
     if (now < wheel->base)
         return;
     struct coir__link due;
     list_init(&due);
     while (wheel->levels != 0) {
-        unsigned level, slot;
-        const coir_time start = first_slot(wheel, &level, &slot);
+        struct coir__link *head;
+        coir_time start;
+        const unsigned level = first_slot(wheel, &head, &start);
         if (start > now)
             break;
         wheel->base = start > wheel->base ? start : wheel->base;
-        struct coir__link moving;
-        list_init(&moving);
-        list_splice(&moving, &wheel->slots[level][slot]);
-        clear(wheel, level, slot);
-        while (!list_empty(&moving)) {
-            struct coir__timer *const timer = timer_of(moving.next);
-            list_take(&timer->link);
-            if (timer->deadline <= now)
-                list_append(&due, &timer->link);
-            else
-                place(wheel, timer);
-        }
+        empty(wheel, level, head, now, &due);
     }
     wheel->base = now;
     if (!list_empty(&due))

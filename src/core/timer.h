@@ -7,16 +7,30 @@
 #define COIR_WHEEL_BITS 6 /* of a deadline, per level */
 #define COIR_WHEEL_SLOTS (1 << COIR_WHEEL_BITS)
 #define COIR_WHEEL_LEVELS ((63 + COIR_WHEEL_BITS - 1) / COIR_WHEEL_BITS)
+#define COIR_WHEEL_WIDE 3 /* the level that stands for itself and the next, with as many slots */
 
 /* A radix wheel, exact to the nanosecond. A timer lies at the level of the highest six-bit digit in
  * which its deadline differs from `base`, in the slot of that digit. Arming and disarming cost the
- * same whatever is outstanding; a timer moves down at most once a level. */
+ * same whatever is outstanding; a timer moves down at most once a level.
+ *
+ * Each move is a miss of the cache, so most timers shall have few. The wide level has a slot for
+ * each of the 4,096 quarters of a millisecond to come, whatever the digits above are: a timer of up
+ * to a second moves once, to the levels below, shortly before it fires.
+ *
+ *      level       0     1      2       wide          5      6  ...
+ *      a slot      1 ns  64 ns  4.1 us  262 us        1.07 s 69 s
+ *      all slots   64 ns 4.1 us 262 us  1.07 s, round 69 s   73 min
+ */
 struct coir__wheel {
-    coir_time base;                       /* no deadline at level > 0 lies before it */
-    size_t armed;                         /* timers in the wheel or about to fire */
-    uint64_t levels;                      /* bit: level has a timer */
-    uint64_t occupied[COIR_WHEEL_LEVELS]; /* bit: slot has a timer */
     struct coir__link slots[COIR_WHEEL_LEVELS][COIR_WHEEL_SLOTS];
+    coir_time base;  /* no deadline at level > 0 lies before it */
+    size_t armed;    /* timers in the wheel or about to fire */
+    uint64_t levels; /* bit: level has a timer */
+    /* Bit: slot has a timer. At the wide level: 64 of its slots have. */
+    uint64_t occupied[COIR_WHEEL_LEVELS];
+    uint64_t wide_occupied[COIR_WHEEL_SLOTS]; /* bit: wide slot has a timer */
+    /* That of a slot without a timer is not even initialised: few pages are ever touched. */
+    struct coir__link wide[COIR_WHEEL_SLOTS * COIR_WHEEL_SLOTS];
 };
 
 void coir__wheel_init(struct coir__wheel *wheel, coir_time now);
@@ -28,6 +42,6 @@ void coir__wheel_disarm(struct coir__wheel *wheel, struct coir__timer *timer);
 void coir__wheel_advance(struct coir__wheel *wheel, coir_time now);
 /* A time at which advance has something to do: the earliest deadline, or, where finding it would
  * mean a search, a time before it. COIR_NEVER if none is armed. */
-coir_time coir__wheel_next(const struct coir__wheel *wheel);
+coir_time coir__wheel_next(struct coir__wheel *wheel);
 
 #endif

@@ -178,6 +178,67 @@ Test(core_timer, equal_deadlines_fire_in_the_order_of_arming) {
     }
 }
 
+/* The wide level's slots lie round, and reach over the ends of those of the level above, which may
+ * hold timers of the same deadline, armed before. */
+Test(core_timer, equal_deadlines_meet_from_the_wide_level_and_above) {
+    const coir_time wide_slot = COIR_NS(1) << 18, end = 5 * (COIR_NS(1) << 30);
+    const coir_time after[] = {0, 1, wide_slot - 1, wide_slot, 3 * wide_slot + 5};
+    for (size_t i = 0; i < COUNT_OF(after); i++) {
+        const coir_time deadline = end + after[i];
+        begin(COIR_SEC(1));
+        arm(0, deadline);
+        arm(1, deadline);
+        advance(end - 4000 * wide_slot);
+        arm(2, deadline);
+        advance(end - wide_slot);
+        arm(3, deadline);
+        advance(end - 1);
+        arm(4, deadline);
+        advance(deadline);
+        check_int(w.fired_count, 5);
+    }
+}
+
+Test(core_timer, the_first_of_two_slots_that_begin_together_may_be_in_either) {
+    const coir_time end = 5 * (COIR_NS(1) << 30);
+    for (size_t first = 0; first < 2; first++) {
+        begin(COIR_SEC(1));
+        arm(0, end + (first == 0 ? 10 : 5000));
+        advance(end - COIR_MS(1));
+        arm(1, end + (first == 0 ? 5000 : 10));
+        check_next();
+        advance(end + 9);
+        check_int(w.fired_count, 0);
+        advance(end + 10);
+        check_int(w.fired_count, 1);
+        advance(end + 5000);
+        check_int(w.fired_count, 1);
+    }
+}
+
+Test(core_timer, the_wide_level_reaches_as_far_as_its_slots_go_round) {
+    const coir_time wide_slot = COIR_NS(1) << 18;
+    for (coir_time base = COIR_NS(1) << 30; base < COIR_SEC(3); base += 256 * wide_slot - 1) {
+        for (coir_time slots = 4090; slots < 4100; slots++) {
+            begin(base);
+            arm(0, base + slots * wide_slot - 1);
+            arm(1, base + slots * wide_slot);
+            arm(2, base + slots * wide_slot + 1);
+            arm(3, base + wide_slot);
+            check_next();
+            advance(base + wide_slot);
+            check_int(w.fired_count, 1);
+            arm(3, base + slots * wide_slot);
+            for (size_t i = 0; i < 3; i++) {
+                advance(base + slots * wide_slot - 2 + (coir_time)i);
+                check_int(w.fired_count, i == 0 ? 0 : i);
+            }
+            advance(base + slots * wide_slot + 1);
+            check_int(w.fired_count, 1);
+        }
+    }
+}
+
 Test(core_timer, the_ends_of_time) {
     begin(1);
     check_int(coir__wheel_next(&w.wheel), COIR_NEVER);
