@@ -138,10 +138,24 @@ build_peer() { # program, needs, command...
     if wait "$compiler"; then
         echo "${program##*/}" >>"$dir/built"
     else
-        note "not measured: ${program##*/}: it does not build here${needs:+ (needs $needs)}:" \
-            "$(grep -m 1 -i 'error' "$program.log" || tail -n 1 "$program.log")"
+        printf '%s\t%s\t%s\n' "${program##*/}" "$needs" \
+            "$({ grep -m 1 -i 'error' "$program.log" || tail -n 1 "$program.log"; } |
+                sed 's/.*error: //')" >>"$dir/unbuilt"
     fi
     rm -f "$program.log"
+}
+
+# Those that lack the same thing, in one line.
+note_unbuilt() {
+    sort "$dir/unbuilt" | awk -F '\t' '
+        { names[$2 FS $3] = names[$2 FS $3] " " $1 }
+        END {
+            for (key in names) {
+                split(key, part, FS)
+                print "not measured:" names[key] ": no build here" \
+                    (part[1] == "" ? "" : " (needs " part[1] ")") ": " part[2]
+            }
+        }' | sort >>"$notes"
 }
 
 # Runs a command in the background, as many at a time as there are processors.
@@ -221,7 +235,7 @@ build_python_peers() {
         for candidate in /usr/bin/python3 python3; do
             [ -n "$python" ] || ! $candidate -c "import $subject" 2>/dev/null || python=$candidate
         done
-        [ -n "$python" ] || note "not measured: $subject: needs the module $subject"
+        [ -n "$python" ] || note "not measured: all of $subject: needs the module $subject"
         source=$here/peers/python/${subject}_tasks.py
         [ -f "$source" ] || source=$here/peers/python/asyncio_tasks.py
         for measure in yield spawn gather channel mutex deadline cancel sleep park echo; do
@@ -242,11 +256,13 @@ build_peers() {
     # shellcheck disable=SC2086 # flags are words
     $CC -std=gnu11 -D_GNU_SOURCE $CFLAGS -c -o "$dir/bench.o" "$here/lib/bench.c" || exit 1
     : >"$dir/built"
+    : >"$dir/unbuilt"
     jobs=0 began=$(now)
     build_shapes
     build_single_peers
     wait
     running=
+    note_unbuilt
     build_python_peers
     write_program "$dir/http-coir" "'$dir/../examples/httpd' -l 127.0.0.1:0 -g 0"
     echo "$made_with" >"$dir/made-with"
@@ -481,6 +497,10 @@ all_rounds() {
 
 planned=$(${QUICK:+quick_}plan | awk '{ print $1 }' | xargs)
 check_wishes
+command -v python3 >/dev/null || {
+    echo "bench: needs python3, which makes the report (make bench-deps installs it)" >&2
+    exit 2
+}
 errors=$dir/errors
 : >"$results"
 : >"$notes"
@@ -494,13 +514,10 @@ began_run=$(now)
 all_rounds
 grouped_notes >"$notes.grouped"
 mv "$notes.grouped" "$notes"
-if command -v python3 >/dev/null; then
-    python3 -B "$here/report.py" "$dir" || failed=1
-else
-    note "no report: needs python3; the figures are in $results"
-    failed=1
-fi
+python3 -B "$here/report.py" "$dir" || failed=1
 echo
 cat "$notes"
+! grep -q -e ': needs the module' -e '(needs ' -e ': needs wrk' -e ': no perf' "$notes" ||
+    echo "make bench-deps installs what is missing, where it can"
 echo "measured for $((($(now) - began_run) / 100)) s; the page: $dir/index.html"
 exit $failed

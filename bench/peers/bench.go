@@ -23,6 +23,12 @@ func die(format string, args ...interface{}) {
 	os.Exit(1)
 }
 
+// cannot ends a program that has no such case.
+func cannot(why string) {
+	fmt.Fprintln(os.Stderr, why)
+	os.Exit(77)
+}
+
 // pin puts the process on the core that BENCH_CPU names. Go's runtime has started threads before
 // main, and counted the cores; so it begins anew, where all that is inherited.
 func pin() {

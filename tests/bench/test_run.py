@@ -236,16 +236,18 @@ class Missing(Run):
         shell.symlink_to(shutil.which("sh"))
         return str(folder)
 
-    def test_a_peer_that_does_not_compile_is_named_with_what_it_needs(self):
-        (self.bench / "peers/gather-some.c").write_text("/* Link with: -lsome\n */\n")
+    def test_peers_that_do_not_compile_are_named_with_what_they_need(self):
+        for name in ("some", "other"):
+            (self.bench / f"peers/gather-{name}.c").write_text("/* Link with: -lsome\n */\n")
         self.script(self.folder / "cc", COMPILER.replace(
             "while", 'case "$*" in *-lsome*) echo "x.c:1: fatal error: some.h: No such file" >&2;'
             " exit 1 ;; esac\nwhile"))
         self.program("gather-coir")
         done = self.run_sh(MEASURE="gather", ROUNDS="1")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("not measured: gather-some: it does not build here (needs -lsome)", done.stdout)
-        self.assertIn("some.h: No such file", done.stdout)
+        self.assertIn("not measured: gather-other gather-some: no build here (needs -lsome): some.h: "
+                      "No such file\n", done.stdout)
+        self.assertIn("make bench-deps installs what is missing", done.stdout)
 
     def test_a_peer_is_built_before_the_run_and_not_again(self):
         (self.bench / "peers/gather-some.c").write_text("/* nothing */\n")
@@ -271,13 +273,12 @@ class Missing(Run):
         self.assertIn("no plots: needs gnuplot", done.stdout + done.stderr)
         self.assertIn("no plots: needs gnuplot", (self.built / "index.html").read_text())
 
-    def test_no_python_leaves_the_figures(self):
+    def test_no_python_is_said_before_anything_is_measured(self):
         self.program("gather-coir")
         done = self.run_sh(MEASURE="gather", ROUNDS="1", PATH=self.bare("python3"))
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("needs python3", done.stdout + done.stderr)
-        self.assertEqual((self.built / "results.tsv").read_text().splitlines(),
-                         ["gather\t10\tns\tcoir\t1.5", "gather\t1000\tns\tcoir\t1.5"])
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("needs python3", done.stderr)
+        self.assertFalse(self.ran.exists())
 
 
 class Interrupts(Run):
