@@ -94,41 +94,43 @@ struct coir__seat {
 };
 
 /* On a stack that was never used, or whose task has ended, these are as they shall be at the next
- * spawn: wait, scope, outermost, held and watchers (nothing), own_fp (false), own (free).
+ * spawn: wait, scope, outermost, held, locals, result and watchers (nothing), cuts_in_a_row (0),
+ * name (empty), own_fp (false), own (free), record (own).
  *
  * Begins at a line of the cache, and where there are many tasks most blocks are in no cache. What a
- * switch needs is in the first line; what a cut and an end need beside that, in the next two. */
+ * switch needs is in the first line, what a spawn, a cut and an end need beside that in the next
+ * one: unless there is something to tidy up, which that line says. */
 struct coir__task {
     coir_context context;
     struct coir__task *next; /* in the ready FIFO */
-    long value;              /* what the call that suspended it will return: an int */
     coir_time due;           /* COIR_CUT, the earliest deadline around it, or COIR_NEVER */
     coir_waiter *wait;       /* non-NULL exactly while parked */
     coir_scope *scope;       /* innermost open scope of its own, or NULL */
-    int saved_errno;
-    int budget;              /* calls it may still make without a wait before it has to yield */
     struct coir__lock *held; /* what it locked and has to unlock */
-
-    coir_scope *home;            /* the scope it was spawned into */
-    struct coir__link sibling;   /* in home's children */
-    coir_scope *outermost;       /* of its own scopes */
-    struct coir__record *record; /* &own, or one from the pool */
-    struct coir__locals *locals;
-    int *result;    /* where else to put the result, or NULL */
+    int value;               /* what the call that suspended it will return */
+    int saved_errno;
+    int budget;     /* calls it may still make without a wait before it has to yield */
+    bool effective; /* cancelled, or home is effectively cancelled */
     bool cancelled; /* by coir_task_cancel */
     bool told;      /* that it is cancelled, by a call that returned -ECANCELED */
-    bool effective; /* cancelled, or home is effectively cancelled */
-    bool own_fp;    /* has floating-point control words of its own */
-    bool guarded;
-    uint8_t mark; /* of a walk over tasks that shall not come by twice (debug/) */
+    bool tidy_up;   /* its end has more to do than most, because of some field from `record` on */
 
-    struct coir__record own;
-
-    struct coir__pool *pool;
+    coir_scope *home;          /* the scope it was spawned into */
+    struct coir__link sibling; /* in home's children */
+    coir_scope *outermost;     /* of its own scopes */
     coir_fn fn;
     void *arg;
+    const void *origin;      /* where it was spawned: a return address; NULL if not known */
+    struct coir__record own; /* its generation is in this line, the rest in the next */
+
+    struct coir__record *record; /* &own, or one from the pool */
+    struct coir__locals *locals;
+    int *result; /* where else to put the result, or NULL */
+    struct coir__pool *pool;
     struct coir__seat seat; /* such that who ends a wait finds all it needs in one line */
-    const void *origin;     /* where it was spawned: a return address; NULL if not known */
+    bool guarded;
+    bool own_fp;            /* has floating-point control words of its own */
+    uint8_t mark;           /* of a walk over tasks that shall not come by twice (debug/) */
     unsigned cuts_in_a_row; /* times it was told -ECANCELED since it last left a cancelled scope */
     char name[COIR_NAME_SIZE];
     union {
@@ -141,6 +143,11 @@ struct coir__task {
     struct coir__arena *arena; /* NULL for the loop */
     size_t slot;               /* in the arena */
 };
+
+_Static_assert(offsetof(struct coir__task, home) == COIR_CACHE_LINE, "what a switch needs");
+_Static_assert(offsetof(struct coir__task, own.generation) + sizeof(uint64_t) ==
+                   (size_t)2 * COIR_CACHE_LINE,
+               "what a spawn and an end need");
 
 #define COIR_CUT INT64_MIN /* task->due: already cancelled */
 #define COIR_IO_BUDGET 64
@@ -552,6 +559,7 @@ coir__inline void coir__stands_for(coir_fn fn) {
  * caller's: a wait that ends otherwise removes it. */
 coir__inline void coir__watch_add(struct coir__record *record, struct coir__watch *watch) {
     list_append(&record->watchers, &watch->link);
+    record->task->tidy_up = true;
 }
 
 /* Takes it back; harmless where it has been called, or, zeroed, was never added. */
@@ -574,7 +582,7 @@ coir__inline void coir__wait_for(coir_waiter *wait, bool (*cut)(coir_waiter *wai
 coir__inline int coir__suspend(struct coir__runtime *rt, struct coir__task *self) {
     struct coir__task *const next = coir__next(rt, self);
     if (unlikely(next == self))
-        return (int)self->value;
+        return self->value;
     return coir__switch_inside_to(rt, self, next);
 }
 

@@ -171,6 +171,7 @@ static struct coir__task *use_slot(struct coir__stacks *stacks, struct coir__are
     task->slot = slot;
     task->pool = arena->pool;
     task->own = (struct coir__record){.task = task, .result = -EINPROGRESS};
+    task->record = &task->own;
     list_init(&task->own.watchers);
     task->guarded = guard_slot(stacks, arena, slot);
     task->shadow.low = low + guard_size(stacks);

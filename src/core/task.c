@@ -139,6 +139,7 @@ int coir_local_set(const coir_local *key, void *value) {
     }
     *node = (struct coir__locals){.references = 1, .next = rest, .key = key, .value = value};
     *head = node;
+    coir__rt->current->tidy_up = true;
     return 0;
 }
 
@@ -190,26 +191,33 @@ static coir__cold void end_with_care(struct coir__runtime *rt, struct coir__task
     coir__careful(rt, -1);
 }
 
+static coir__cold void inherit_locals(struct coir__task *task, struct coir__locals *locals) {
+    locals->references++;
+    task->locals = locals;
+    task->tidy_up = true;
+}
+
+static coir__cold void be_born_cancelled(struct coir__task *task) {
+    task->effective = true;
+    task->due = COIR_CUT;
+}
+
 /* Sets what a task without options begins with, but for its stack. */
 coir__inline void be_born(struct coir__runtime *rt, coir_scope *scope, struct coir__task *task,
                           struct coir__record *record, coir_fn fn, void *arg, const void *origin) {
     record->generation = ++rt->generation;
-    task->record = record;
     task->saved_errno = 0;
     task->budget = COIR_IO_BUDGET;
+    task->effective = task->cancelled = task->told = task->tidy_up = false;
     task->home = scope;
     task->fn = fn;
     task->arg = arg;
     task->origin = origin;
-    task->cuts_in_a_row = 0;
-    task->cancelled = task->told = false;
-    task->name[0] = '\0';
-    task->result = NULL;
-    task->effective = scope->coir__effective;
-    task->due = task->effective ? COIR_CUT : scope->coir__due;
-    task->locals = rt->current->locals;
-    if (unlikely(task->locals != NULL))
-        task->locals->references++;
+    task->due = scope->coir__due;
+    if (unlikely(scope->coir__effective))
+        be_born_cancelled(task);
+    if (unlikely(rt->current->locals != NULL))
+        inherit_locals(task, rt->current->locals);
 }
 
 /* Gives it its first frame, its place in the scope, and its turn. */
@@ -221,13 +229,14 @@ coir__inline void set_out(struct coir__runtime *rt, coir_scope *scope, struct co
     coir__make_ready(rt, task);
 }
 
-/* A record for a handle, which is stored. */
+/* A record from the pool, for a handle, which is stored. */
 static struct coir__record *expect(struct coir__runtime *rt, coir_scope *scope,
                                    struct coir__task *task, coir_task *handle) {
     struct coir__record *const record = take_record(rt);
     if (record == NULL)
         return NULL;
     record->task = task;
+    task->record = record;
     coir__next_expect(scope, record);
     *handle = (coir_task){.coir__record = record, .coir__generation = rt->generation + 1};
     return record;
@@ -251,6 +260,7 @@ coir__noinline int coir__spawn(coir_scope *scope, coir_fn fn, void *arg,
     }
     be_born(rt, scope, task, record, fn, arg, origin);
     void *top = task;
+    task->tidy_up |= options != NULL || !task->guarded;
     if (options != NULL) {
         apply_options(task, options);
         if (options->arg_size_bytes > 0)
@@ -301,10 +311,9 @@ coir__inline void vanish(struct coir__runtime *rt, struct coir__task *self,
 coir__inline void leave_home(struct coir__runtime *rt, struct coir__task *self) {
     coir_scope *const home = self->home;
     list_unlink(&self->sibling);
-    coir_waiter *const closer = home->coir__closer;
-    if (--home->coir__live == 0 && closer != NULL) {
+    if (--home->coir__live == 0 && home->coir__closer != NULL) {
         home->coir__closer = NULL;
-        coir__wake(rt, closer, 0);
+        coir__resume(rt, home->coir__owner, 0);
     }
 }
 
@@ -331,11 +340,16 @@ COIR_UNLISTED static coir__noinline void exit_slow(struct coir__task *self, int 
         record->generation = 0;
     else
         coir__next_ended(self->home, record);
-    if (self->locals != NULL)
-        release_locals(self->locals);
+    release_locals(self->locals);
     if (rc < 0 || self->home->coir__policy == COIR_RACE)
         coir__scope_judge(self->home, self, rc);
     leave_home(rt, self);
+    self->record = &self->own;
+    self->locals = NULL;
+    self->result = NULL;
+    self->cuts_in_a_row = 0;
+    self->name[0] = '\0';
+    self->tidy_up = !self->guarded;
     if (self->own_fp || !self->guarded)
         end_with_care(rt, self);
     coir__stack_give(self);
@@ -347,11 +361,9 @@ COIR_UNLISTED static coir__noinline void exit_slow(struct coir__task *self, int 
 coir__inline bool ends_plainly(const struct coir__runtime *rt, const struct coir__task *self,
                                int rc) {
     return likely(rc >= 0) && likely(rt != NULL) && likely(rt->turn_left > 0) &&
-           likely(self->record == &self->own) && likely(list_empty(&self->own.watchers)) &&
-           likely(self->scope == NULL) && likely(self->held == NULL) &&
-           likely(self->locals == NULL) && likely(self->result == NULL) &&
-           likely(self->home->coir__policy != COIR_RACE) &&
-           likely(self->pool->top != self->pool->room);
+           likely(((uintptr_t)self->scope | (uintptr_t)self->held) == 0) &&
+           likely(!self->tidy_up) && likely(self->home->coir__policy != COIR_RACE) &&
+           likely(rt->default_pool->top != rt->default_pool->room);
 }
 
 COIR_UNLISTED void coir__task_exit(struct coir__task *self, int rc) {
@@ -360,20 +372,20 @@ COIR_UNLISTED void coir__task_exit(struct coir__task *self, int rc) {
         exit_slow(self, rc);
         return;
     }
+    struct coir__pool *const pool = rt->default_pool;
     self->own.generation = 0;
     leave_home(rt, self);
-    self->pool->cached[self->pool->top++] = self;
+    pool->cached[pool->top++] = self;
     rt->turn_left--;
     vanish(rt, self, coir__pop(rt));
 }
 
 /* ---- Public ---- */
 
-/* Whether the scope is open, and of this runtime. */
+/* Whether the scope is open, and of this runtime: so there is one. */
 coir__inline bool may_spawn(const coir_scope *scope, coir_fn fn) {
     return likely(scope != NULL) && likely(scope->coir__state == COIR_SCOPE_OPEN) &&
-           likely(scope->coir__runtime == coir__rt) && likely(fn != NULL) &&
-           likely(coir__rt != NULL);
+           likely(scope->coir__runtime == coir__rt) && likely(fn != NULL);
 }
 
 /* Why not. */
@@ -390,9 +402,12 @@ int coir_spawn(coir_scope *scope, coir_fn fn, void *arg) {
     if (!may_spawn(scope, fn))
         return refusal(scope, fn);
     struct coir__pool *const pool = rt->default_pool;
-    if (unlikely(pool->top == pool->first) || unlikely(!pool->cached[pool->top - 1]->guarded))
+    const size_t top = pool->top;
+    struct coir__task *const task = top != pool->first ? pool->cached[top - 1] : NULL;
+    if (unlikely(task == NULL) || unlikely(task->tidy_up))
         return coir__spawn(scope, fn, arg, NULL, __builtin_return_address(0));
-    struct coir__task *const task = coir__stack_take(&rt->stacks, pool);
+    pool->top = top - 1;
+    sanitizer_stack_reused(&task->shadow);
     be_born(rt, scope, task, &task->own, fn, arg, __builtin_return_address(0));
     set_out(rt, scope, task, task);
     return 0;
@@ -521,6 +536,7 @@ int coir_task_set_name(coir_task task, const char *name) {
     if (found == NULL)
         return rc;
     set_name(found, name);
+    found->tidy_up = true;
     return 0;
 }
 
