@@ -78,7 +78,7 @@ COIR_END(coir_context_switch)
 
 /* The base frame:
  *
- * In:   x0 = value, x19 = fn, x20 = arg, x29 = 0, sp 16-byte aligned.
+ * In:   x0 = value, x19 = fn, x20 = arg, x29 = 0, sp 16-byte aligned, and still x1 = to.
  *
  * The first switch arrives behind the landing pad: unwinders and symbol look-ups take pc - 1, which
  * has to lie in this function, and `ret` needs no pad. */
@@ -87,6 +87,7 @@ COIR_FUNCTION(coir__entry)
         .cfi_startproc
         .cfi_undefined x30
         hint    #34
+        mov     x2, x1
         mov     x1, x20
         blr     x19
         brk     #1

@@ -39,16 +39,26 @@ void coir__entry(void);
 #define COIR_ENTRY_PAD 4   /* bytes of the landing pad, behind which a fresh stack starts */
 #define COIR_ENTRY_SIZE 32 /* of all of it, at most */
 
-/* Writes the first frame below `top`, such that resuming it calls fn(value, arg) from the base
- * frame, and returns the stack pointer to resume. */
+/* Writes the first frame below `top`, such that resuming it calls fn(value, arg, context) from the
+ * base frame, and returns the stack pointer to resume. */
 static inline void *coir__frame_init(void *top, void (*fn)(void *, void *), void *arg) {
     const uintptr_t base = (uintptr_t)top & ~(uintptr_t)(COIR_STACK_ALIGNMENT - 1);
-    struct coir_frame *frame = (struct coir_frame *)(base - 16 - sizeof *frame);
+    struct coir_frame *frame = (struct coir_frame *)(base - sizeof *frame);
     *frame = (struct coir_frame){
         .rbx = (uint64_t)(uintptr_t)fn,
         .r12 = (uint64_t)(uintptr_t)arg,
         .rip = (uint64_t)(uintptr_t)&coir__entry + COIR_ENTRY_PAD,
     };
+    return frame;
+}
+
+/* The same on a `top` that is aligned, quickly: `arg`, which fn does not look at, and registers
+ * that mean nothing yet are what happens to lie there. */
+static inline void *coir__frame_renew(void *top, void (*fn)(void *, void *, coir_context *)) {
+    struct coir_frame *frame = (struct coir_frame *)top - 1;
+    frame->rbx = (uint64_t)(uintptr_t)fn;
+    frame->rbp = 0;
+    frame->rip = (uint64_t)(uintptr_t)&coir__entry + COIR_ENTRY_PAD;
     return frame;
 }
 

@@ -74,9 +74,9 @@ COIR_END(coir_context_switch)
 /* The base frame. The first switch to a fresh stack arrives behind the landing pad of coir__entry
  * with the registers that coir__frame_init put into the frame:
  *
- * In:   rax = value, rbx = fn, r12 = arg, rbp = 0, rsp 16-byte aligned.
+ * In:   rax = value, rbx = fn, r12 = arg, rbp = 0, rsp 16-byte aligned, and still rsi = to.
  *
- * Calls fn(value, arg), which must not return: by a jump, because what a call would leave with the
+ * Calls fn(value, arg, to), which must not return: by a jump, because what a call would leave with the
  * return predictor is never taken off. The undefined return address ends every unwind here. Behind
  * the pad, because unwinders and symbol look-ups use pc - 1. */
         .p2align 4
@@ -85,6 +85,7 @@ COIR_FUNCTION(coir__entry)
         .cfi_undefined %rip
         endbr64
         movq    %rax, %rdi
+        movq    %rsi, %rdx
         movq    %r12, %rsi
         leaq    1f(%rip), %rcx
         pushq   %rcx

@@ -153,7 +153,7 @@ _Static_assert(offsetof(struct coir__task, own.generation) + sizeof(uint64_t) ==
 #define COIR_IO_BUDGET 64
 
 /* What a task begins with, in the base frame. */
-void coir__task_body(void *value, void *arg);
+void coir__task_body(void *value, void *arg, coir_context *context);
 /* The end of the running task: does not return, which is not said so that it, and what it calls
  * last, is jumped to. A call would leave something with the return predictor that is never taken
  * off. */

@@ -145,10 +145,10 @@ int coir_local_set(const coir_local *key, void *value) {
 
 /* ---- Birth ---- */
 
-COIR_UNLISTED void coir__task_body(void *value, void *arg) {
-    (void)value;
+COIR_UNLISTED void coir__task_body(void *value, void *arg, coir_context *context) {
+    (void)value, (void)arg;
     sanitizer_entered();
-    struct coir__task *const self = arg;
+    struct coir__task *const self = (struct coir__task *)(void *)context;
     coir__task_exit(self, self->fn(self->arg));
 }
 
@@ -223,7 +223,7 @@ coir__inline void be_born(struct coir__runtime *rt, coir_scope *scope, struct co
 /* Gives it its first frame, its place in the scope, and its turn. */
 coir__inline void set_out(struct coir__runtime *rt, coir_scope *scope, struct coir__task *task,
                           void *top) {
-    task->context.sp = coir__frame_init(top, coir__task_body, task);
+    task->context.sp = coir__frame_renew(top, coir__task_body);
     list_append(&scope->coir__children, &task->sibling);
     scope->coir__live++;
     coir__make_ready(rt, task);
