@@ -59,15 +59,17 @@ struct coir_scope {
     bool coir__cancelled; /* by hand, by policy or by its deadline */
     bool coir__effective; /* cancelled itself, or by an outer scope that no shield keeps off */
     bool coir__shield, coir__move_on;
-    coir_policy coir__policy;
-    int coir__refused; /* why open failed; 0 if it did not */
 
-    /* Zero in a scope just opened, from here, at a multiple of 16 bytes, ... */
+    /* Zero in a scope just opened, but for what its options say, from here, at a multiple of 8
+     * bytes, ... */
+    coir_policy coir__policy;
+    int coir__refused;                  /* why open failed; 0 if it did not */
     int coir__first_error;              /* of a child, other than -ECANCELED */
     bool coir__lone_cut;                /* a child, or the body, was cut though nobody had cancelled
                                            it */
     bool coir__won;                     /* COIR_RACE: a child has succeeded */
     bool coir__expired;                 /* cancelled by its deadline */
+    bool coir__blank;                   /* so that these four words are all known */
     uint64_t coir__cut;                 /* when a call inside last returned -ECANCELED because of
                                            it; 0 never */
     coir_scope *coir__inner;            /* the next scope of the same task */
@@ -75,7 +77,9 @@ struct coir_scope {
     struct coir_waiter *coir__closer;   /* the owner, waiting in close */
     struct coir__record *coir__records; /* of tasks spawned with a handle */
     size_t coir__error_count;
-    struct coir__timer coir__timer; /* its own deadline; its first word is the last zero one */
+    size_t coir__error_capacity;
+    const char *coir__name;
+    struct coir__timer coir__timer; /* its own deadline; its link is the last that is zero */
     /* ... to here. */
 
     coir_time coir__due; /* earliest deadline that reaches inside */
@@ -84,8 +88,6 @@ struct coir_scope {
     coir_scope *coir__outer; /* the scope around it, of the same task */
     struct coir__link coir__children;
     coir_scope *coir__visit; /* while a cancel or deadline spreads: the next that it has reached */
-    const char *coir__name;
-    size_t coir__error_capacity;
     coir_error *coir__more_errors;
     coir_error coir__errors[COIR_SCOPE_ERRORS];
 
@@ -114,8 +116,8 @@ COIR_API int coir_scope_open_with(coir_scope *scope, const coir_scope_options *o
 /* COIR_SCOPE(name, .deadline = ...): declares a scope variable, opens it, and guards it: when the
  * block is left without coir_scope_close, it is cancelled and joined (and counted). */
 #define COIR_SCOPE(...)                                                                            \
-    coir_scope COIR__FIRST(__VA_ARGS__, ) __attribute__((cleanup(coir_scope_guard)));              \
-    coir__scope_begin(&(const coir_scope_options){.coir__scope = &__VA_ARGS__})
+    coir_scope COIR__FIRST(__VA_ARGS__, ) __attribute__((cleanup(coir__scope_end)));               \
+    coir__scope_declared(&(const coir_scope_options){.coir__scope = &__VA_ARGS__})
 #define COIR__FIRST(first, ...) first
 #endif
 
@@ -167,11 +169,34 @@ COIR_API size_t coir_scope_errors(const coir_scope *scope, coir_error *out, size
  * shield; COIR_NEVER if none, and 0 if the caller is cancelled already. */
 COIR_API coir_time coir_effective_deadline(void);
 
-/* What COIR_SCOPE runs at the end of its block. */
+/* What COIR_SCOPE runs at the end of its block, if the scope is open there. */
 COIR_API void coir_scope_guard(coir_scope *scope);
-/* What the macros call: open a zeroed scope, or one whose memory was never set. */
+/* What the macros call: open a zeroed scope, or one whose memory was never set, with options or
+ * without. */
 COIR_API int coir__scope_open(const coir_scope_options *options);
 COIR_API void coir__scope_begin(const coir_scope_options *options);
+COIR_API void coir__scope_begin_usual(coir_scope *scope);
+
+#ifndef __cplusplus
+#define COIR__SCOPE_IS_OPEN 0x0be75c09 /* the state; unlikely in memory that was never zeroed */
+
+/* Where the compiler sees that there are no options, they are not even stored. */
+__attribute__((always_inline)) static inline void
+coir__scope_declared(const coir_scope_options *options) {
+    const bool usual = options->policy == COIR_FAIL_FAST && options->deadline == 0 &&
+                       !options->shield && !options->move_on && options->name == NULL &&
+                       options->errors == NULL && options->error_capacity == 0;
+    if (__builtin_constant_p(usual) && usual)
+        coir__scope_begin_usual(options->coir__scope);
+    else
+        coir__scope_begin(options);
+}
+
+__attribute__((always_inline)) static inline void coir__scope_end(coir_scope *scope) {
+    if (scope->coir__state == COIR__SCOPE_IS_OPEN)
+        coir_scope_guard(scope);
+}
+#endif
 
 COIR_END_DECLS
 

@@ -263,7 +263,7 @@ enum { COIR_ASKED_CANCEL = 1, COIR_ASKED_DUMP = 2 };
 
 enum coir__scope_state {
     COIR_SCOPE_FRESH = 0,
-    COIR_SCOPE_OPEN = 0x0be75c09, /* unlikely in memory that was never zeroed */
+    COIR_SCOPE_OPEN = COIR__SCOPE_IS_OPEN,
     COIR_SCOPE_CLOSED = 0x4705ed5c,
     COIR_SCOPE_REFUSED = 0x4ef5ed01, /* open failed; coir__refused says why */
 };
@@ -473,13 +473,6 @@ static inline uint64_t coir__spawned(const struct coir__runtime *rt) {
 /* The scope the task is in. */
 coir__inline coir_scope *coir__innermost(const struct coir__task *task) {
     return task->scope != NULL ? task->scope : task->home;
-}
-
-/* Sets due, from what surrounds the task at its innermost scope. */
-coir__inline void coir__update_due(struct coir__task *task) {
-    const coir_scope *const scope = coir__innermost(task);
-    const bool effective = task->scope != NULL ? scope->coir__effective : task->effective;
-    task->due = effective ? COIR_CUT : scope->coir__due;
 }
 
 /* Every call that may park begins with this, before any effect. 0 or -ECANCELED. */

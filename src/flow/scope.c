@@ -27,26 +27,34 @@ coir__inline bool are_valid(const coir_scope_options *options) {
            (options->errors != NULL || options->error_capacity == 0);
 }
 
-/* Sets every field but the state, the storage of errors, and the links to other scopes. */
-coir__inline void prepare(coir_scope *scope, const coir_scope_options *options,
-                          struct coir__runtime *rt) {
-    const size_t from = offsetof(coir_scope, coir__first_error);
-    const size_t to = offsetof(coir_scope, coir__timer) + sizeof scope->coir__timer.link.next;
-    memset((char *)scope + from, 0, to - from);
-    scope->coir__refused = 0;
-    scope->coir__policy = options->policy;
-    scope->coir__shield = options->shield;
-    scope->coir__move_on = options->move_on;
-    scope->coir__runtime = rt;
+#define ZERO_FROM offsetof(coir_scope, coir__policy)
+#define ZERO_MID offsetof(coir_scope, coir__closer)
+#define ZERO_TO offsetof(coir_scope, coir__timer.link.prev) + sizeof(struct coir__link *)
+
+/* Sets what has no option. In two parts: for more at once gcc takes a string instruction, which is
+ * slow to start. */
+coir__inline void clear(coir_scope *scope, struct coir__runtime *rt) {
+    memset((char *)scope + ZERO_FROM, 0, ZERO_MID - ZERO_FROM);
+    memset((char *)scope + ZERO_MID, 0, ZERO_TO - ZERO_MID);
     list_init(&scope->coir__children);
-    scope->coir__timer.deadline = options->deadline != 0 ? options->deadline : COIR_NEVER;
-    scope->coir__name = options->name;
-    scope->coir__error_capacity = options->error_capacity;
-    scope->coir__more_errors = options->errors;
+    scope->coir__runtime = rt;
     if (COIR_DEBUG) {
         scope->coir__unseen = 0;
         scope->coir__read = false;
     }
+}
+
+/* Sets every field but the state, the storage of errors, and the links to other scopes. */
+coir__inline void prepare(coir_scope *scope, const coir_scope_options *options,
+                          struct coir__runtime *rt) {
+    clear(scope, rt);
+    scope->coir__policy = options->policy;
+    scope->coir__shield = options->shield;
+    scope->coir__move_on = options->move_on;
+    scope->coir__timer.deadline = options->deadline != 0 ? options->deadline : COIR_NEVER;
+    scope->coir__name = options->name;
+    scope->coir__error_capacity = options->error_capacity;
+    scope->coir__more_errors = options->errors;
 }
 
 static void fire_deadline(struct coir__timer *timer) {
@@ -58,23 +66,29 @@ static void arm_deadline(struct coir__runtime *rt, coir_scope *scope) {
     coir__wheel_arm(&rt->wheel, &scope->coir__timer);
 }
 
-/* Makes the scope the innermost of the calling task, and computes what reaches its inside. */
-coir__inline void enter(coir_scope *scope, struct coir__task *self, struct coir__runtime *rt) {
+/* Makes the scope the innermost of the calling task. Returns what is around it. */
+coir__inline const coir_scope *link_in(coir_scope *scope, struct coir__task *self) {
     coir_scope *const outer = self->scope;
-    const coir_scope *const around = outer != NULL ? outer : self->home;
-    const coir_time own = scope->coir__timer.deadline;
-    const coir_time due = scope->coir__shield || own < around->coir__due ? own : around->coir__due;
     scope->coir__owner = self;
     scope->coir__outer = outer;
-    if (outer != NULL)
+    self->scope = scope;
+    if (outer != NULL) {
         outer->coir__inner = scope;
-    else
-        self->outermost = scope;
+        return outer;
+    }
+    self->outermost = scope;
+    return self->home;
+}
+
+/* The same, and computes what reaches its inside. */
+coir__inline void enter(coir_scope *scope, struct coir__task *self, struct coir__runtime *rt) {
+    const coir_scope *const around = link_in(scope, self);
+    const coir_time own = scope->coir__timer.deadline;
+    const coir_time due = scope->coir__shield || own < around->coir__due ? own : around->coir__due;
     scope->coir__due = due;
     scope->coir__effective =
         scope->coir__cancelled || rt->doomed || (self->due == COIR_CUT && !scope->coir__shield);
     self->due = scope->coir__effective ? COIR_CUT : due;
-    self->scope = scope;
     scope->coir__state = COIR_SCOPE_OPEN;
     if (own != COIR_NEVER)
         arm_deadline(rt, scope);
@@ -102,6 +116,25 @@ coir__inline int open_fresh(coir_scope *scope, const coir_scope_options *options
 void coir__scope_begin(const coir_scope_options *options) {
     options->coir__scope->coir__cancelled = false;
     (void)open_fresh(options->coir__scope, options);
+}
+
+static coir__noinline void begin_usual_slow(coir_scope *scope) {
+    coir__scope_begin(&(const coir_scope_options){.coir__scope = scope});
+}
+
+/* Without options and a cancel the inside is reached by what reaches the place it is opened at. */
+void coir__scope_begin_usual(coir_scope *scope) {
+    struct coir__runtime *const rt = coir__rt;
+    if (unlikely(rt == NULL) || unlikely(rt->current->due == COIR_CUT)) {
+        begin_usual_slow(scope);
+        return;
+    }
+    clear(scope, rt);
+    scope->coir__timer.deadline = COIR_NEVER;
+    scope->coir__due = link_in(scope, rt->current)->coir__due;
+    scope->coir__cancelled = scope->coir__effective = false;
+    scope->coir__shield = scope->coir__move_on = false;
+    scope->coir__state = COIR_SCOPE_OPEN;
 }
 
 int coir__scope_open(const coir_scope_options *options) {
@@ -164,14 +197,17 @@ void coir__scope_judge(coir_scope *scope, const struct coir__task *child, int rc
 
 /* ---- Closing ---- */
 
-/* In a loop: once the last child has ended, a task from elsewhere may spawn another one before the
- * owner runs. */
-coir__inline void wait_for_children(struct coir__runtime *rt, coir_scope *scope) {
-    while (scope->coir__live > 0) {
-        coir_waiter wait = {.cut = NULL, .what = coir__what_close, .object = scope};
-        scope->coir__closer = &wait;
-        (void)coir__park(rt, rt->current, &wait);
-    }
+/* Until the last child has ended; once it has, a task from elsewhere may spawn another one before
+ * the owner runs. */
+coir__inline void wait_for_last(struct coir__runtime *rt, coir_scope *scope) {
+    coir_waiter wait = {.cut = NULL, .what = coir__what_close, .object = scope};
+    scope->coir__closer = &wait;
+    (void)coir__park(rt, rt->current, &wait);
+}
+
+static coir__noinline void wait_for_children(struct coir__runtime *rt, coir_scope *scope) {
+    while (scope->coir__live > 0)
+        wait_for_last(rt, scope);
 }
 
 /* Law 7, in its order. `lone`: the body came to -ECANCELED though nobody had cancelled it. */
@@ -202,22 +238,28 @@ coir__inline int outcome(const coir_scope *scope, int rc, bool lone) {
                : outcome_slow(scope, rc, lone);
 }
 
-/* Takes the scope out of its owner's chain. */
-coir__inline void leave(struct coir__runtime *rt, coir_scope *scope) {
-    struct coir__task *const owner = rt->current;
-    if (unlikely(list_linked(&scope->coir__timer.link)))
-        coir__wheel_disarm(&rt->wheel, &scope->coir__timer);
-    if (unlikely(scope->coir__records != NULL))
-        coir__records_free(scope);
-    owner->scope = scope->coir__outer;
-    if (scope->coir__outer != NULL)
-        scope->coir__outer->coir__inner = NULL;
-    else
+/* Takes the scope out of its owner's chain, whose due is that of the place it gets back to. */
+coir__inline void leave(struct coir__task *owner, coir_scope *scope) {
+    coir_scope *const outer = scope->coir__outer;
+    bool effective;
+    coir_time due;
+    owner->scope = outer;
+    if (outer != NULL) {
+        outer->coir__inner = NULL;
+        effective = outer->coir__effective;
+        due = outer->coir__due;
+    } else {
         owner->outermost = NULL;
-    coir__update_due(owner);
-    if (owner->due != COIR_CUT)
-        owner->cuts_in_a_row = 0;
+        effective = owner->effective;
+        due = owner->home->coir__due;
+    }
     scope->coir__state = COIR_SCOPE_CLOSED;
+    if (unlikely(effective)) {
+        owner->due = COIR_CUT;
+    } else {
+        owner->due = due;
+        owner->cuts_in_a_row = 0;
+    }
 }
 
 static _Noreturn coir__cold void refuse_crossing(const struct coir__task *self,
@@ -229,23 +271,50 @@ static _Noreturn coir__cold void refuse_crossing(const struct coir__task *self,
                 coir__scope_label(self->scope, inner, sizeof inner));
 }
 
-/* Once all children have ended. */
-coir__inline int finish(struct coir__runtime *rt, coir_scope *scope, int rc, bool failed) {
-    const int result = outcome(scope, rc, failed && rc == -ECANCELED);
-    leave(rt, scope);
+/* Whether nothing was cut, failed or won, and there is nothing to give back. */
+coir__inline bool is_uneventful(const coir_scope *scope) {
+    uint64_t ends;
+    memcpy(&ends, &scope->coir__first_error, sizeof ends);
+    return likely((ends | scope->coir__cut | (uintptr_t)scope->coir__records |
+                   (uintptr_t)scope->coir__timer.link.next) == 0);
+}
+
+static coir__noinline int finish_slow(struct coir__runtime *rt, coir_scope *scope, int rc,
+                                      bool lone) {
+    const int result = outcome(scope, rc, lone);
+    if (list_linked(&scope->coir__timer.link))
+        coir__wheel_disarm(&rt->wheel, &scope->coir__timer);
+    if (scope->coir__records != NULL)
+        coir__records_free(scope);
+    leave(rt->current, scope);
     return result;
 }
 
-/* Where there are children, or something was cut, or failed. */
-static coir__noinline int close_slow(struct coir__runtime *rt, coir_scope *scope, int rc) {
+/* Once all children have ended. */
+coir__inline int finish(struct coir__runtime *rt, coir_scope *scope, int rc) {
+    if (!is_uneventful(scope))
+        return finish_slow(rt, scope, rc, false);
+    leave(rt->current, scope);
+    return rc;
+}
+
+static coir__noinline int close_waiting(struct coir__runtime *rt, coir_scope *scope, int rc) {
+    wait_for_last(rt, scope);
+    if (unlikely(scope->coir__live > 0))
+        wait_for_children(rt, scope);
+    return finish(rt, scope, rc);
+}
+
+/* The body has come to an error. */
+static coir__noinline int close_failed(struct coir__runtime *rt, coir_scope *scope, int rc) {
     const bool failed = is_failure(rc, scope->coir__effective || scope->coir__cut != 0);
-    if (unlikely(failed)) {
+    if (failed) {
         note_error(scope, NULL, rc);
         if (scope->coir__policy != COIR_SUPERVISE)
             coir_scope_cancel(scope);
     }
     wait_for_children(rt, scope);
-    return finish(rt, scope, rc, failed);
+    return finish_slow(rt, scope, rc, failed && rc == -ECANCELED);
 }
 
 /* Why the scope cannot be closed. */
@@ -253,6 +322,8 @@ static coir__cold int refuse_close(const coir_scope *scope) {
     if (coir__rt == NULL)
         return coir__outside();
     if (is_open(scope)) {
+        if (scope->coir__owner == coir__rt->current)
+            refuse_crossing(scope->coir__owner, scope);
         coir__misuse_of_scope(coir__rt, scope);
         return -EPERM;
     }
@@ -262,13 +333,11 @@ static coir__cold int refuse_close(const coir_scope *scope) {
 
 int coir_scope_close(coir_scope *scope, int rc) {
     struct coir__runtime *const rt = coir__rt;
-    if (unlikely(rt == NULL) || unlikely(!is_open(scope)) ||
-        unlikely(scope->coir__owner != rt->current))
+    if (unlikely(rt == NULL) || unlikely(scope == NULL) || unlikely(rt->current->scope != scope))
         return refuse_close(scope);
-    if (unlikely(rt->current->scope != scope))
-        refuse_crossing(rt->current, scope);
-    return scope->coir__live == 0 && rc >= 0 ? finish(rt, scope, rc, false)
-                                             : close_slow(rt, scope, rc);
+    if (unlikely(rc < 0))
+        return close_failed(rt, scope, rc);
+    return scope->coir__live > 0 ? close_waiting(rt, scope, rc) : finish(rt, scope, rc);
 }
 
 static coir__cold void leave_open(struct coir__runtime *rt, coir_scope *scope, const void *from) {

@@ -150,7 +150,7 @@ GDB_TEST(shows_the_running_task_and_one_that_has_not_begun) {
 GDB_TEST(shows_equal_backtraces_once) {
     begin(NULL);
     const char *const text = LOOK("coir bt all");
-    check_in_order(text, "task 1 'main'", " close_slow (", " open_shop (", "task 2 'customer'",
+    check_in_order(text, "task 1 'main'", " close_waiting (", " open_shop (", "task 2 'customer'",
                    "task 4 'assistant'", " assistant (", "task 6 'doze'", "and 3 tasks as this one",
                    " sleep_to (", " doze (");
     check_int(occurrences(text, " doze ("), 1);
