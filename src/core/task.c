@@ -327,7 +327,8 @@ COIR_UNLISTED static coir__noinline void exit_slow(struct coir__task *self, int 
                     coir__task_label(self, label, sizeof label));
     if (self->result != NULL)
         *self->result = rc;
-    rc = conclude(self, rc);
+    if (record != &self->own || !list_empty(&record->watchers))
+        rc = conclude(self, rc);
     if (rt->observer.reasons != 0)
         coir__observe_exit(rt, self, rc);
     if (self->scope != NULL)
@@ -397,17 +398,27 @@ static coir__cold int refusal(const coir_scope *scope, coir_fn fn) {
     return scope->coir__state == COIR_SCOPE_REFUSED ? scope->coir__refused : -EINVAL;
 }
 
+/* The stack of the usual kind that is used next; NULL if there is none in the cache. */
+coir__inline struct coir__task *take_quickly(const struct coir__runtime *rt) {
+    struct coir__pool *const pool = rt->default_pool;
+    const size_t top = pool->top;
+    if (unlikely(top == pool->first))
+        return NULL;
+    struct coir__task *const task = pool->cached[top - 1];
+    if (unlikely(task->tidy_up))
+        return NULL;
+    pool->top = top - 1;
+    sanitizer_stack_reused(&task->shadow);
+    return task;
+}
+
 int coir_spawn(coir_scope *scope, coir_fn fn, void *arg) {
     struct coir__runtime *const rt = coir__rt;
     if (!may_spawn(scope, fn))
         return refusal(scope, fn);
-    struct coir__pool *const pool = rt->default_pool;
-    const size_t top = pool->top;
-    struct coir__task *const task = top != pool->first ? pool->cached[top - 1] : NULL;
-    if (unlikely(task == NULL) || unlikely(task->tidy_up))
+    struct coir__task *const task = take_quickly(rt);
+    if (unlikely(task == NULL))
         return coir__spawn(scope, fn, arg, NULL, __builtin_return_address(0));
-    pool->top = top - 1;
-    sanitizer_stack_reused(&task->shadow);
     be_born(rt, scope, task, &task->own, fn, arg, __builtin_return_address(0));
     set_out(rt, scope, task, task);
     return 0;
@@ -428,14 +439,38 @@ static int spawn_with(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn
     return coir__spawn(scope, fn, arg, options, origin);
 }
 
-int coir_spawn_with(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_options *options) {
-    return spawn_with(scope, fn, arg, options, __builtin_return_address(0));
+static bool asks_for_result_only(const coir_spawn_options *options) {
+    return options != NULL && options->name == NULL && options->stack_size_bytes == 0 &&
+           options->task == NULL && options->arg_size_bytes == 0 && !options->own_fp_environment;
 }
 
-int coir_spawn_task(coir_scope *scope, coir_fn fn, void *arg, coir_task *task) {
-    return task != NULL ? spawn_with(scope, fn, arg, &(coir_spawn_options){.task = task},
-                                     __builtin_return_address(0))
-                        : -EINVAL;
+int coir_spawn_with(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_options *options) {
+    const void *const origin = __builtin_return_address(0);
+    struct coir__runtime *const rt = coir__rt;
+    struct coir__task *const task =
+        asks_for_result_only(options) && may_spawn(scope, fn) ? take_quickly(rt) : NULL;
+    if (task == NULL)
+        return spawn_with(scope, fn, arg, options, origin);
+    be_born(rt, scope, task, &task->own, fn, arg, origin);
+    task->result = options->result;
+    task->tidy_up = true;
+    set_out(rt, scope, task, task);
+    return 0;
+}
+
+int coir_spawn_task(coir_scope *scope, coir_fn fn, void *arg, coir_task *handle) {
+    const void *const origin = __builtin_return_address(0);
+    struct coir__runtime *const rt = coir__rt;
+    if (handle == NULL)
+        return -EINVAL;
+    struct coir__task *const task =
+        may_spawn(scope, fn) && likely(rt->records_free != NULL) ? take_quickly(rt) : NULL;
+    if (task == NULL)
+        return spawn_with(scope, fn, arg, &(coir_spawn_options){.task = handle}, origin);
+    be_born(rt, scope, task, expect(rt, scope, task, handle), fn, arg, origin);
+    task->tidy_up = true;
+    set_out(rt, scope, task, task);
+    return 0;
 }
 
 static bool cut_join(coir_waiter *wait) {
