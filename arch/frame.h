@@ -8,6 +8,9 @@
  * a function ends in a jump; elsewhere coir__switch_inside is better. */
 int coir__switch(coir_context *from, const coir_context *to, long value);
 
+/* The same from a context that is never resumed. */
+void coir__leave(coir_context *from, const coir_context *to, long value);
+
 #if defined(__x86_64__)
 #include "arch/x86_64/frame.h" /* IWYU pragma: export */
 #elif defined(__aarch64__)

@@ -18,6 +18,7 @@
         .p2align 5
 COIR_EXPORT(coir_context_switch)
 COIR_FUNCTION(coir__switch)
+COIR_FUNCTION(coir__leave)              /* to save what nobody resumes costs little here */
         .cfi_startproc
         .cfi_remember_state
         hint    #34                     /* bti c: a no-op before Armv8.5 */
@@ -73,6 +74,7 @@ COIR_FUNCTION(coir__switch)
         .cfi_def_cfa_offset 0           /* the readers that do not count it to the state */
         ret
         .cfi_endproc
+COIR_END(coir__leave)
 COIR_END(coir__switch)
 COIR_END(coir_context_switch)
 

@@ -43,6 +43,7 @@ COIR_FUNCTION(coir__switch)
 
         movq    %rsp, (%rdi)            /* from->sp */
         movq    (%rsi), %rsp            /* to->sp: same layout, the rules above hold on */
+1:
         movq    %rdx, %rax
 
         popq    %r15
@@ -70,6 +71,24 @@ COIR_FUNCTION(coir__switch)
         .cfi_endproc
 COIR_END(coir__switch)
 COIR_END(coir_context_switch)
+
+/* void coir__leave(coir_context *from, const coir_context *to, long value)
+ *
+ * The same from a context that is never resumed: nothing of it is saved. */
+        .p2align 4
+COIR_FUNCTION(coir__leave)
+        .cfi_startproc
+        movq    (%rsi), %rsp
+        .cfi_def_cfa_offset 64          /* where the switch left it: rip, and six registers */
+        .cfi_offset %rbp, -16
+        .cfi_offset %rbx, -24
+        .cfi_offset %r12, -32
+        .cfi_offset %r13, -40
+        .cfi_offset %r14, -48
+        .cfi_offset %r15, -56
+        jmp     1b
+        .cfi_endproc
+COIR_END(coir__leave)
 
 /* The base frame. The first switch to a fresh stack arrives behind the landing pad of coir__entry
  * with the registers that coir__frame_init put into the frame:

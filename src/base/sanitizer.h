@@ -65,12 +65,10 @@ struct coir__shadow {
 };
 
 #if COIR_ASAN || COIR_TSAN
-/* Switches and tells the tools. `dying`: `from` will never be resumed. The one that comes last in a
- * function, and the one inside, are one and the same here. */
-#define sanitizer_switch_inside sanitizer_switch
+/* Switches and tells the tools. `dying`: `from` will never be resumed. */
 COIR_UNLISTED __attribute__((noinline, unused)) static int
-sanitizer_switch(coir_context *from, struct coir__shadow *from_shadow, const coir_context *to,
-                 struct coir__shadow *to_shadow, long value, int dying) {
+sanitizer_told(coir_context *from, struct coir__shadow *from_shadow, const coir_context *to,
+               struct coir__shadow *to_shadow, long value, int dying) {
 #if COIR_ASAN
     __sanitizer_start_switch_fiber(dying ? NULL : &from_shadow->fake, to_shadow->low,
                                    to_shadow->size_bytes);
@@ -87,22 +85,17 @@ sanitizer_switch(coir_context *from, struct coir__shadow *from_shadow, const coi
 #endif
     return result;
 }
-#else
-/* Inline, so that a call of it that comes last ends in a jump into the switch. */
-__attribute__((always_inline)) static inline int
-sanitizer_switch(coir_context *from, struct coir__shadow *from_shadow, const coir_context *to,
-                 struct coir__shadow *to_shadow, long value, int dying) {
-    (void)from_shadow, (void)to_shadow, (void)dying;
-    return coir__switch(from, to, value);
-}
 
-__attribute__((always_inline)) static inline int
-sanitizer_switch_inside(coir_context *from, struct coir__shadow *from_shadow,
-                        const coir_context *to, struct coir__shadow *to_shadow, long value,
-                        int dying) {
-    (void)from_shadow, (void)to_shadow, (void)dying;
-    return coir__switch_inside(from, to, value);
-}
+#define sanitizer_switch(...) sanitizer_told(__VA_ARGS__, 0)
+#define sanitizer_switch_inside(...) sanitizer_told(__VA_ARGS__, 0)
+#define sanitizer_leave(...) ((void)sanitizer_told(__VA_ARGS__, 1))
+#else
+/* The switch as the last thing that a function does, inside one, and from a context that is never
+ * resumed. */
+#define sanitizer_switch(from, from_shadow, to, to_shadow, value) coir__switch(from, to, value)
+#define sanitizer_switch_inside(from, from_shadow, to, to_shadow, value)                           \
+    coir__switch_inside(from, to, value)
+#define sanitizer_leave(from, from_shadow, to, to_shadow, value) coir__leave(from, to, value)
 #endif
 
 /* First act on a fresh stack. */

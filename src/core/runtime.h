@@ -524,7 +524,7 @@ coir__inline int coir__switch_to(struct coir__runtime *rt, struct coir__task *se
                                  struct coir__task *next) {
     coir__hand_over(rt, self, next);
     return sanitizer_switch(&self->context, &self->shadow, &next->context, &next->shadow,
-                            next->value, 0);
+                            next->value);
 }
 
 /* The same in the middle of a function. */
@@ -532,7 +532,7 @@ coir__inline int coir__switch_inside_to(struct coir__runtime *rt, struct coir__t
                                         struct coir__task *next) {
     coir__hand_over(rt, self, next);
     return sanitizer_switch_inside(&self->context, &self->shadow, &next->context, &next->shadow,
-                                   next->value, 0);
+                                   next->value);
 }
 
 /* Whether nothing stands in the way of simply switching to the head of the FIFO: no cancel, no

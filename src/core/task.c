@@ -303,8 +303,7 @@ coir__inline void vanish(struct coir__runtime *rt, struct coir__task *self,
                          struct coir__task *next) {
     *rt->errno_address = next->saved_errno;
     rt->current = next;
-    (void)sanitizer_switch(&self->context, &self->shadow, &next->context, &next->shadow,
-                           next->value, 1);
+    sanitizer_leave(&self->context, &self->shadow, &next->context, &next->shadow, next->value);
 }
 
 /* Takes the task out of its scope, and wakes the owner if it was the last. */

@@ -36,8 +36,8 @@ static void work(void *value, void *arg) {
     struct coir__runtime *const rt = arg;
     struct coir__inspector *const inspector = rt->inspector;
     inspector->fn(inspector->arg);
-    (void)sanitizer_switch(&inspector->context, &inspector->shadow, &rt->current->context,
-                           &rt->current->shadow, 0, 1);
+    sanitizer_leave(&inspector->context, &inspector->shadow, &rt->current->context,
+                    &rt->current->shadow, 0);
     __builtin_unreachable();
 }
 
@@ -56,7 +56,7 @@ void coir__aside(struct coir__runtime *rt, void (*fn)(void *arg), void *arg) {
     inspector->context.sp = coir__frame_init(inspector->memory + STACK_SIZE, work, rt);
     sanitizer_stack_reused(&inspector->shadow);
     (void)sanitizer_switch(&self->context, &self->shadow, &inspector->context, &inspector->shadow,
-                           0, 0);
+                           0);
     inspector->busy = false;
 }
 
