@@ -79,7 +79,7 @@ COIR_END(coir_context_switch)
 COIR_FUNCTION(coir__leave)
         .cfi_startproc
         movq    (%rsi), %rsp
-        .cfi_def_cfa_offset 64          /* where the switch left it: rip, and six registers */
+        .cfi_def_cfa_offset 56          /* as the switch left it: rip, and six registers below */
         .cfi_offset %rbp, -16
         .cfi_offset %rbx, -24
         .cfi_offset %r12, -32
