@@ -44,7 +44,7 @@ struct table {
 #undef TABLE_MEMBER
 
 #define NOT_SAVED UINT64_MAX
-#define OBJECT_SIZE_MAX 65536 /* of each struct; what claims to be larger is damaged */
+#define OBJECT_SIZE_MAX (1 << 18) /* of each struct; what claims to be larger is damaged */
 
 /* All tables of the target, one for each copy of the library in it; ends the program if there is
  * none. How many are stored, at most `capacity`. */
