@@ -28,7 +28,7 @@ coir__inline bool are_valid(const coir_scope_options *options) {
 }
 
 #define ZERO_FROM offsetof(coir_scope, coir__policy)
-#define ZERO_MID offsetof(coir_scope, coir__closer)
+#define ZERO_MID offsetof(coir_scope, coir__records)
 #define ZERO_TO offsetof(coir_scope, coir__timer.link.prev) + sizeof(struct coir__link *)
 
 /* Sets what has no option. In two parts: for more at once gcc takes a string instruction, which is
@@ -210,8 +210,9 @@ static coir__noinline void wait_for_children(struct coir__runtime *rt, coir_scop
         wait_for_last(rt, scope);
 }
 
-/* Law 7, in its order. `lone`: the body came to -ECANCELED though nobody had cancelled it. */
-static coir__noinline int outcome_slow(const coir_scope *scope, int rc, bool lone) {
+/* What the close comes to, if anything but `rc`: law 7, in its order. `lone`: the body came to
+ * -ECANCELED though nobody had cancelled it. */
+static coir__noinline int outcome(const coir_scope *scope, int rc, bool lone) {
     if (rc < 0 && rc != -ECANCELED)
         return rc;
     if (scope->coir__first_error != 0 && !scope->coir__won)
@@ -230,12 +231,11 @@ static coir__noinline int outcome_slow(const coir_scope *scope, int rc, bool lon
     return rc;
 }
 
-/* The same, quickly where nothing failed and nothing was cut. */
-coir__inline int outcome(const coir_scope *scope, int rc, bool lone) {
-    return likely(rc >= 0) && likely(scope->coir__first_error == 0) &&
-                   likely(scope->coir__cut == 0) && likely(!scope->coir__lone_cut)
-               ? rc
-               : outcome_slow(scope, rc, lone);
+/* Not 0 where a child failed or won, or something was cut. */
+coir__inline uint64_t events(const coir_scope *scope) {
+    uint64_t ends;
+    memcpy(&ends, &scope->coir__first_error, sizeof ends);
+    return ends | scope->coir__cut;
 }
 
 /* Takes the scope out of its owner's chain, whose due is that of the place it gets back to. */
@@ -271,17 +271,9 @@ static _Noreturn coir__cold void refuse_crossing(const struct coir__task *self,
                 coir__scope_label(self->scope, inner, sizeof inner));
 }
 
-/* Whether nothing was cut, failed or won, and there is nothing to give back. */
-coir__inline bool is_uneventful(const coir_scope *scope) {
-    uint64_t ends;
-    memcpy(&ends, &scope->coir__first_error, sizeof ends);
-    return likely((ends | scope->coir__cut | (uintptr_t)scope->coir__records |
-                   (uintptr_t)scope->coir__timer.link.next) == 0);
-}
-
 static coir__noinline int finish_slow(struct coir__runtime *rt, coir_scope *scope, int rc,
                                       bool lone) {
-    const int result = outcome(scope, rc, lone);
+    const int result = rc < 0 || events(scope) != 0 ? outcome(scope, rc, lone) : rc;
     if (list_linked(&scope->coir__timer.link))
         coir__wheel_disarm(&rt->wheel, &scope->coir__timer);
     if (scope->coir__records != NULL)
@@ -292,7 +284,8 @@ static coir__noinline int finish_slow(struct coir__runtime *rt, coir_scope *scop
 
 /* Once all children have ended. */
 coir__inline int finish(struct coir__runtime *rt, coir_scope *scope, int rc) {
-    if (!is_uneventful(scope))
+    const uint64_t kept = (uintptr_t)scope->coir__records | (uintptr_t)scope->coir__timer.link.next;
+    if (unlikely((events(scope) | kept) != 0))
         return finish_slow(rt, scope, rc, false);
     leave(rt->current, scope);
     return rc;
