@@ -43,17 +43,26 @@ void coir__fds_fini(struct coir__runtime *rt) {
     rt->fds = NULL;
 }
 
-/* ---- Readiness ---- */
+/* ---- Readiness ----
+ *
+ * What events, reads and writes need is inlined there: after each system call the code is cold too,
+ * and frames that are not there need not be fetched. */
 
-void coir__fd_wake(struct coir__runtime *rt, struct coir__fd_wait *wait, int value) {
+coir__inline void wake(struct coir__runtime *rt, struct coir__fd_wait *wait, int value) {
     if (wait == NULL || !wait->parked)
         return;
     wait->parked = false;
     rt->io_waiting--;
-    if (wait->fired != NULL)
+    if (unlikely(wait->fired != NULL)) {
         wait->fired(wait, value);
-    else
-        coir__wake(rt, &wait->wait, value);
+        return;
+    }
+    coir__fetch_frames(wait->wait.coir__task);
+    coir__wake(rt, &wait->wait, value);
+}
+
+void coir__fd_wake(struct coir__runtime *rt, struct coir__fd_wait *wait, int value) {
+    wake(rt, wait, value);
 }
 
 void coir__fd_event(void *context, uint64_t token, unsigned events) {
@@ -64,9 +73,9 @@ void coir__fd_event(void *context, uint64_t token, unsigned events) {
     entry->ready |= (uint8_t)(events & (COIR_POLL_READ | COIR_POLL_WRITE));
     entry->strict |= (events & COIR_POLL_SPECIAL) != 0;
     if (events & COIR_POLL_READ)
-        coir__fd_wake(rt, entry->reader, 0);
+        wake(rt, entry->reader, 0);
     if (events & COIR_POLL_WRITE)
-        coir__fd_wake(rt, entry->writer, 0);
+        wake(rt, entry->writer, 0);
 }
 
 void coir__fd_unlink(struct coir__fd_wait *wait) {
@@ -88,13 +97,17 @@ void coir__fd_done(struct coir__fd_wait *wait) {
         wait->fd->writer = NULL;
 }
 
-int coir__fd_link(struct coir__runtime *rt, int fd, struct coir__fd *entry,
-                  struct coir__fd_wait *wait) {
-    if (!entry->registered) {
-        const uint64_t token = (uint64_t)entry->generation << 32 | (uint32_t)fd;
-        COIR_TRY(coir__poll_add(&rt->poller, fd, token));
-        entry->registered = true;
-    }
+static coir__noinline int enroll(struct coir__runtime *rt, int fd, struct coir__fd *entry) {
+    const uint64_t token = (uint64_t)entry->generation << 32 | (uint32_t)fd;
+    COIR_TRY(coir__poll_add(&rt->poller, fd, token));
+    entry->registered = true;
+    return 0;
+}
+
+coir__inline int link_wait(struct coir__runtime *rt, int fd, struct coir__fd *entry,
+                           struct coir__fd_wait *wait) {
+    if (unlikely(!entry->registered))
+        COIR_TRY(enroll(rt, fd, entry));
     coir__poll_arm(&rt->poller, fd, wait->directions & ~(unsigned)entry->ready);
     wait->fd = entry;
     wait->parked = true;
@@ -106,8 +119,13 @@ int coir__fd_link(struct coir__runtime *rt, int fd, struct coir__fd *entry,
     return 0;
 }
 
-int coir__fd_wait_for(struct coir__runtime *rt, int fd, struct coir__fd *entry,
-                      struct coir__fd_wait *wait) {
+int coir__fd_link(struct coir__runtime *rt, int fd, struct coir__fd *entry,
+                  struct coir__fd_wait *wait) {
+    return link_wait(rt, fd, entry, wait);
+}
+
+coir__inline int wait_for(struct coir__runtime *rt, int fd, struct coir__fd *entry,
+                          struct coir__fd_wait *wait) {
     struct coir__task *const self = rt->current;
     const uint32_t generation = entry->generation;
     if (unlikely(self->due != COIR_NEVER) && coir__is_cut(rt, self)) {
@@ -115,7 +133,7 @@ int coir__fd_wait_for(struct coir__runtime *rt, int fd, struct coir__fd *entry,
         coir__told(rt, self);
         return -ECANCELED;
     }
-    COIR_TRY(coir__fd_link(rt, fd, entry, wait));
+    COIR_TRY(link_wait(rt, fd, entry, wait));
     if (wait->wait.cut == NULL)
         wait->wait.cut = coir__fd_cut;
     wait->wait.object = entry;
@@ -130,6 +148,11 @@ int coir__fd_wait_for(struct coir__runtime *rt, int fd, struct coir__fd *entry,
     return 0;
 }
 
+int coir__fd_wait_for(struct coir__runtime *rt, int fd, struct coir__fd *entry,
+                      struct coir__fd_wait *wait) {
+    return wait_for(rt, fd, entry, wait);
+}
+
 coir__noinline ssize_t coir__io_wait(struct coir__runtime *rt, int fd, struct coir__fd *entry,
                                      unsigned direction, coir__attempt *attempt, void *context) {
     struct coir__fd_wait *const wait = &rt->current->seat.fd;
@@ -141,7 +164,7 @@ coir__noinline ssize_t coir__io_wait(struct coir__runtime *rt, int fd, struct co
     ssize_t result;
     do {
         entry->ready &= (uint8_t)~direction;
-        result = coir__fd_wait_for(rt, fd, entry, wait);
+        result = wait_for(rt, fd, entry, wait);
         if (result == 0)
             result = attempt(fd, entry, context);
     } while (result == -EAGAIN);
