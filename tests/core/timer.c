@@ -178,6 +178,19 @@ Test(core_timer, equal_deadlines_fire_in_the_order_of_arming) {
     }
 }
 
+/* Those of one slot, of several, and of all levels, which come due in one advance. */
+Test(core_timer, what_is_due_together_fires_in_the_order_of_deadlines) {
+    for (coir_time gap = 1; gap < COIR_SEC(100000); gap = gap * 3 + 1) {
+        begin(COIR_SEC(1));
+        for (size_t i = 0; i < TIMERS; i++)
+            arm(i, w.now + gap * (coir_time)(1 + (i * 37) % TIMERS));
+        coir__wheel_advance(&w.wheel, w.now + gap * TIMERS);
+        check_int(w.fired_count, TIMERS);
+        for (size_t n = 0; n < TIMERS; n++)
+            check_int((w.fired[n] * 37) % TIMERS, n);
+    }
+}
+
 /* The wide level's slots lie round, and reach over the ends of those of the level above, which may
  * hold timers of the same deadline, armed before. */
 Test(core_timer, equal_deadlines_meet_from_the_wide_level_and_above) {

@@ -1110,3 +1110,43 @@ TASK_TEST(io_net, a_sender_waits_for_room_that_others_took) {
     folder_remove();
     return 0;
 }
+
+struct drain {
+    int sink;
+    coir_scope *senders;
+};
+
+/* At the moment at which the sender tries again, and before it. */
+static int drain_and_cancel(void *arg) {
+    const struct drain *const it = arg;
+    char byte;
+    check_rc(coir_sleep(COIR_MS(1)), 0);
+    check_rc(coir_receive_from(it->sink, &byte, 1, NULL), 1);
+    coir_scope_cancel(it->senders);
+    return 0;
+}
+
+/* Completion wins here too, though the sender only sleeps: who is cancelled after the sleep has
+ * ended tries once more. */
+TASK_TEST(io_net, a_sender_that_is_cancelled_as_it_tries_again_has_sent) {
+    folder_make();
+    const int sink = coir_bind_datagram(unix_address("sink"));
+    struct receiving sending = {.fd = coir_bind_datagram(unix_address("source"))};
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    snprintf(to.sun_path, sizeof to.sun_path, "%s", path_in("sink"));
+    while (sendto(sending.fd, "x", 1, 0, (struct sockaddr *)&to, sizeof to) == 1)
+        continue;
+    COIR_SCOPE(s);
+    COIR_SCOPE(senders);
+    struct drain drain = {.sink = sink, .senders = &senders};
+    start(&s, drain_and_cancel, &drain);
+    start(&senders, send_one, &sending);
+    check_rc(coir_scope_close(&senders, 0), 0);
+    check(coir_scope_cancelled(&senders));
+    check_rc(sending.rc, 1);
+    check_rc(coir_scope_close(&s, 0), 0);
+    check_rc(coir_close(sink), 0);
+    check_rc(coir_close(sending.fd), 0);
+    folder_remove();
+    return 0;
+}
