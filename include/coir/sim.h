@@ -124,8 +124,9 @@ void coir_sim_set_rate(coir_sim_fault fault, uint16_t rate);
 
 /* The machine that the calling task, and those it spawns from now on, run on: its sockets have that
  * address, a number such as "10.0.0.7"; 127.0.0.1 is each machine itself. Tasks that are on none
- * share one without a number, where any address can be listened at. Files and Unix sockets are the same on all. Errors: -EINVAL no such
- * number; -ENOMEM; -EPERM outside, and in a job of coir_offload. */
+ * share one without a number, where any address can be listened at. Files and Unix sockets are the
+ * same on all. Errors: -EINVAL no such number; -ENOMEM; -EPERM outside, and in a job of
+ * coir_offload. */
 COIR_MUST_CHECK int coir_sim_host(const char *address);
 
 /* Cuts the network between two machines, or mends it with the same two. What is sent meanwhile
