@@ -108,8 +108,7 @@ static int create(struct coir__runtime **out, const coir_options *options) {
     rt->generation = next_serial() << COIR_GENERATION_BITS;
     rt->fp = coir__fp_get();
     rt->errno_address = &errno;
-    rt->loop.next = rt->ready = rt->current = &rt->loop;
-    rt->ready_tail = &rt->ready;
+    rt->current = &rt->loop;
     rt->loop.due = COIR_NEVER;
     rt->loop.home = &rt->root; /* for a hook that opens a scope there */
     rt->loop.saved_errno = errno;
@@ -125,6 +124,7 @@ static void destroy(struct coir__runtime *rt) {
     coir__fds_fini(rt);
     coir__poll_fini(&rt->poller);
     coir__stacks_fini(&rt->stacks);
+    coir__ready_fini(&rt->ready);
     coir__inspector_fini(rt);
     while (rt->slabs != NULL) {
         void *const slab = rt->slabs;
@@ -235,11 +235,10 @@ int coir_stats_get(coir_stats *out) {
         return coir__outside();
     if (out == NULL)
         return -EINVAL;
-    const long left = rt->careful != 0 ? rt->careful_left : rt->turn_left;
     *out = (coir_stats){
         .tasks_alive = coir__alive(rt),
         .tasks_ever = coir__spawned(rt),
-        .switches = rt->switches + (uint64_t)(rt->turn_budget - left),
+        .switches = rt->ready.head + rt->turns,
         .polls = rt->polls,
         .stacks_mapped = rt->stacks.mapped,
         .stacks_cached = coir__stacks_cached(&rt->stacks),

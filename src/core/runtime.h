@@ -27,6 +27,7 @@
 #include "coir/runtime.h"
 #include "coir/scope.h"
 #include "coir/task.h"
+#include "core/ready.h"
 #include "core/stack.h"
 #include "core/timer.h"
 #include "poll/poll.h"
@@ -102,11 +103,11 @@ struct coir__seat {
  * one: unless there is something to tidy up, which that line says. */
 struct coir__task {
     coir_context context;
-    struct coir__task *next; /* in the ready FIFO */
     coir_time due;           /* COIR_CUT, the earliest deadline around it, or COIR_NEVER */
     coir_waiter *wait;       /* non-NULL exactly while parked */
     coir_scope *scope;       /* innermost open scope of its own, or NULL */
     struct coir__lock *held; /* what it locked and has to unlock */
+    coir_scope *home;        /* the scope it was spawned into */
     int value;               /* what the call that suspended it will return */
     int saved_errno;
     int budget;     /* calls it may still make without a wait before it has to yield */
@@ -115,19 +116,19 @@ struct coir__task {
     bool told;      /* that it is cancelled, by a call that returned -ECANCELED */
     bool tidy_up;   /* its end has more to do than most, because of some field from `record` on */
 
-    coir_scope *home;          /* the scope it was spawned into */
     struct coir__link sibling; /* in home's children */
     coir_scope *outermost;     /* of its own scopes */
     coir_fn fn;
     void *arg;
     const void *origin;      /* where it was spawned: a return address; NULL if not known */
-    struct coir__record own; /* its generation is in this line, the rest in the next */
+    struct coir__record own; /* two of its words are in this line, the rest in the next */
 
     struct coir__record *record; /* &own, or one from the pool */
     struct coir__locals *locals;
     int *result; /* where else to put the result, or NULL */
     struct coir__pool *pool;
-    struct coir__seat seat; /* such that who ends a wait finds all it needs in one line */
+    struct coir__arena *arena; /* NULL for the loop */
+    struct coir__seat seat;    /* such that who ends a wait finds all it needs in one line */
     bool guarded;
     bool own_fp;            /* has floating-point control words of its own */
     uint8_t mark;           /* of a walk over tasks that shall not come by twice (debug/) */
@@ -140,13 +141,11 @@ struct coir__task {
     coir_time run_time; /* so far, if the runtime accounts for it */
     struct coir_fp fp;
     struct coir__shadow shadow;
-    struct coir__arena *arena; /* NULL for the loop */
-    size_t slot;               /* in the arena */
+    size_t slot; /* in the arena */
 };
 
-_Static_assert(offsetof(struct coir__task, home) == COIR_CACHE_LINE, "what a switch needs");
-_Static_assert(offsetof(struct coir__task, own.generation) + sizeof(uint64_t) ==
-                   (size_t)2 * COIR_CACHE_LINE,
+_Static_assert(offsetof(struct coir__task, sibling) == COIR_CACHE_LINE, "what a switch needs");
+_Static_assert(offsetof(struct coir__task, own.watchers) == (size_t)2 * COIR_CACHE_LINE,
                "what a spawn and an end need");
 
 #define COIR_CUT INT64_MIN /* task->due: already cancelled */
@@ -190,10 +189,10 @@ enum { COIR_OBSERVE_HOOKS = 1, COIR_OBSERVE_TIME = 2, COIR_OBSERVE_PROBES = 4 };
 struct coir__observer {
     unsigned reasons; /* COIR_OBSERVE_..., those that are on */
     coir_hooks hooks;
-    struct coir__task **seen; /* where in the FIFO those hang that were made ready since */
-    const char *telling;      /* the hook that is being called, or NULL */
-    coir_task running;        /* who has the thread */
-    coir_time since;          /* when it got it, if accounting */
+    size_t seen;         /* where in the ready ring those lie that were made ready since */
+    const char *telling; /* the hook that is being called, or NULL */
+    coir_task running;   /* who has the thread */
+    coir_time since;     /* when it got it, if accounting */
 };
 
 /* Not 0 while a tracer wants the probes of this process. */
@@ -204,19 +203,18 @@ enum coir__remark { COIR_REMARK_MISUSE, COIR_REMARK_IGNORED, COIR_REMARK_LEFT, C
 
 struct coir__runtime {
     struct coir__task *current;
-    struct coir__task *ready;       /* FIFO; ends in &loop */
-    struct coir__task **ready_tail; /* where to hang the next one */
-    long turn_left;                 /* switches until the loop has its say; 0 while careful */
+    struct coir__ready ready; /* room for each task that has a stack; when empty, the loop runs */
+    size_t turn_end; /* where the head is when the loop has its say; while careful, where it is */
     int *errno_address;
     coir_time turn_began; /* to a few milliseconds: what a wait has begun at */
 
     /* Reasons to take the long way at every switch: tasks with floating-point words of their own,
      * unguarded stacks, a seed, debug checks. */
     unsigned careful;
-    long careful_left; /* turn_left while careful */
-    long turn_budget;  /* switches the present turn began with */
-    uint64_t random;   /* state of the seeded pick; 0 without seed */
-    uint64_t draws;    /* state of coir__draw */
+    size_t careful_left; /* switches until the loop has its say, while careful */
+    size_t turn_budget;  /* switches the present turn began with */
+    uint64_t random;     /* state of the seeded pick; 0 without seed */
+    uint64_t draws;      /* state of coir__draw */
     struct coir__chooser chooser;
     struct coir_fp fp; /* the floating-point words of tasks without their own */
     struct coir__observer observer;
@@ -251,7 +249,7 @@ struct coir__runtime {
     size_t descriptors;
     _Atomic int signalled;     /* COIR_ASKED_..., by signals that have come */
     struct coir__link starved; /* accepts waiting for a descriptor to be closed */
-    uint64_t switches, polls, scopes_left_open, cuts_ignored, accept_backoffs;
+    uint64_t turns, polls, scopes_left_open, cuts_ignored, accept_backoffs;
     struct coir__link listed;       /* among all that run in the process, for tools */
     unsigned remarks[COIR_REMARKS]; /* so far, of each kind */
     long thread;                    /* the system's number of the thread */
@@ -481,9 +479,7 @@ coir__inline int coir__check(struct coir__runtime *rt, struct coir__task *self) 
 }
 
 coir__inline void coir__make_ready(struct coir__runtime *rt, struct coir__task *task) {
-    task->next = &rt->loop;
-    *rt->ready_tail = task;
-    rt->ready_tail = &task->next;
+    coir__ready_add(&rt->ready, task);
 }
 
 /* Has the frames fetched that the task, which is not running, will return to: it will be soon, and
@@ -506,24 +502,55 @@ coir__inline void coir__wake(struct coir__runtime *rt, coir_waiter *wait, int va
     coir__resume(rt, wait->coir__task, value);
 }
 
-/* Takes the head of the FIFO: the loop, if nothing else. */
+/* Has the memory fetched of those who come soon: first the block, and once that is there, where
+ * the frames are that they return to. */
+coir__inline void coir__look_ahead(const struct coir__ready *ready) {
+    enum { BLOCK_AHEAD = COIR_MANY_READY, FRAMES_AHEAD = BLOCK_AHEAD / 2 };
+    const struct coir__task *const soon = ready->places[(ready->head + FRAMES_AHEAD) & ready->mask];
+    const char *const frames = soon->context.sp;
+    __builtin_prefetch(ready->places[(ready->head + BLOCK_AHEAD) & ready->mask], 1);
+    __builtin_prefetch(frames, 1);
+    __builtin_prefetch(frames + COIR_CACHE_LINE - 1, 1);
+}
+
+/* Takes the head of the ready tasks, of which there must be one. */
+coir__inline struct coir__task *coir__pop_some(struct coir__ready *ready) {
+    return ready->places[ready->head++ & ready->mask];
+}
+
+/* Whether there are so many ready tasks that looking ahead pays, or none: one comparison. */
+coir__inline bool coir__many_or_none(const struct coir__ready *ready) {
+    return coir__ready_count(ready) - 1 >= COIR_MANY_READY;
+}
+
+/* Takes the head of the ready tasks: the loop, if there is none. */
 coir__inline struct coir__task *coir__pop(struct coir__runtime *rt) {
-    struct coir__task *const next = rt->ready;
-    rt->ready = next->next;
-    if (rt->ready == &rt->loop)
-        rt->ready_tail = &rt->ready;
-    return next;
+    struct coir__ready *const ready = &rt->ready;
+    if (unlikely(coir__many_or_none(ready))) {
+        if (coir__ready_count(ready) == 0)
+            return &rt->loop;
+        coir__look_ahead(ready);
+    }
+    return coir__pop_some(ready);
+}
+
+/* Whether who comes next has to be thought about. */
+coir__inline bool coir__turn_over(const struct coir__runtime *rt) {
+    return unlikely(rt->ready.head == rt->turn_end);
 }
 
 coir__inline struct coir__task *coir__next(struct coir__runtime *rt, struct coir__task *self) {
-    return unlikely(--rt->turn_left < 0) ? coir__next_slow(rt, self) : coir__pop(rt);
+    return coir__turn_over(rt) ? coir__next_slow(rt, self) : coir__pop(rt);
 }
 
 /* What belongs to the thread and to the running task: from `self` to `next`. */
 coir__inline void coir__hand_over(struct coir__runtime *rt, struct coir__task *self,
                                   struct coir__task *next) {
-    self->saved_errno = *rt->errno_address;
-    *rt->errno_address = next->saved_errno;
+    const int now = *rt->errno_address;
+    if (unlikely(now != self->saved_errno))
+        self->saved_errno = now;
+    if (unlikely(now != next->saved_errno))
+        *rt->errno_address = next->saved_errno;
     rt->current = next;
 }
 
@@ -548,7 +575,7 @@ coir__inline int coir__switch_inside_to(struct coir__runtime *rt, struct coir__t
  * deadline, no end of the turn. Functions that find it so can end in a jump into the switch, which
  * then returns straight to their caller. */
 coir__inline bool coir__unhindered(const struct coir__runtime *rt, const struct coir__task *self) {
-    return likely(self->due == COIR_NEVER) && likely(rt->turn_left > 0);
+    return likely(self->due == COIR_NEVER) && !coir__turn_over(rt);
 }
 
 /* The calling task runs fn, which it was not spawned with: listings and errors shall name that. */
@@ -596,10 +623,9 @@ coir__inline int coir__park(struct coir__runtime *rt, struct coir__task *self, c
     return coir__suspend(rt, self);
 }
 
-/* The same for a task that coir__unhindered has let through: ends in a jump into the switch. */
+/* The same where the turn is not over: ends in a jump into the switch. */
 coir__inline int coir__park_unhindered(struct coir__runtime *rt, struct coir__task *self,
                                        coir_waiter *wait) {
-    rt->turn_left--;
     wait->coir__task = self;
     wait->coir__since = rt->turn_began;
     self->wait = wait;

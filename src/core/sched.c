@@ -1,9 +1,9 @@
 /* The scheduler: whose turn it is.
  *
- * Tasks switch to one another directly. The loop, on the thread's own stack, is the last link of
- * the ready FIFO, so that it runs when nothing is ready; it also runs when a turn is over, after
- * turn_left switches, so that timers and descriptors are looked at however busy the tasks are. How
- * long a turn may be is measured, not guessed: see begin_turn. */
+ * Tasks switch to one another directly. The loop, on the thread's own stack, runs when nothing is
+ * ready; it also runs when a turn is over, after turn_budget switches, so that timers and
+ * descriptors are looked at however busy the tasks are. How long a turn may be is measured, not
+ * guessed: see end_turn. */
 #include "core/runtime.h"
 
 #define TURN_MAX 256          /* switches in one turn */
@@ -15,7 +15,7 @@ coir_time coir__clock(const struct coir__runtime *rt) {
 }
 
 static bool nothing_ready(const struct coir__runtime *rt) {
-    return rt->ready == &rt->loop;
+    return coir__ready_count(&rt->ready) == 0;
 }
 
 /* ---- The pick, where it is not simply the head of the FIFO ---- */
@@ -25,10 +25,10 @@ void coir__careful(struct coir__runtime *rt, int change) {
     rt->careful += (unsigned)change;
     const bool after = rt->careful != 0;
     if (after && !before) {
-        rt->careful_left = rt->turn_left;
-        rt->turn_left = 0;
+        rt->careful_left = rt->turn_end - rt->ready.head;
+        rt->turn_end = rt->ready.head;
     } else if (before && !after) {
-        rt->turn_left = rt->careful_left;
+        rt->turn_end = rt->ready.head + rt->careful_left;
     }
 }
 
@@ -40,32 +40,19 @@ static uint64_t next_random(uint64_t *state) {
     return z ^ (z >> 31);
 }
 
-/* Takes the n-th task out of the FIFO; n is less than its length. */
-static struct coir__task *take_ready(struct coir__runtime *rt, unsigned n) {
-    struct coir__task **place = &rt->ready;
-    while (n-- > 0)
-        place = &(*place)->next;
-    struct coir__task *const task = *place;
-    *place = task->next;
-    if (task->next == &rt->loop)
-        rt->ready_tail = place;
-    return task;
-}
-
 static struct coir__task *pick(struct coir__runtime *rt) {
     if (nothing_ready(rt))
         return &rt->loop;
     if (rt->random == 0 && rt->chooser.choose == NULL)
-        return take_ready(rt, 0);
+        return coir__pop_some(&rt->ready);
     if (rt->chooser.before != NULL)
         rt->chooser.before(rt->chooser.context);
-    unsigned count = 1;
-    for (const struct coir__task *task = rt->ready->next; task != &rt->loop && count < PICK_AMONG;
-         task = task->next)
-        count++;
+    const size_t ready = coir__ready_count(&rt->ready);
+    const unsigned count = ready < PICK_AMONG ? (unsigned)ready : PICK_AMONG;
     if (rt->chooser.choose == NULL)
-        return take_ready(rt, (unsigned)(next_random(&rt->random) % count));
-    return take_ready(rt, count > 1 ? rt->chooser.choose(rt->chooser.context, count) : 0);
+        return coir__ready_take(&rt->ready, next_random(&rt->random) % count);
+    return coir__ready_take(&rt->ready,
+                            count > 1 ? rt->chooser.choose(rt->chooser.context, count) : 0);
 }
 
 unsigned coir__draw(struct coir__runtime *rt, unsigned count) {
@@ -93,7 +80,6 @@ coir__noinline struct coir__task *coir__next_slow(struct coir__runtime *rt,
                                                   struct coir__task *self) {
     if (rt->careful == 0)
         return &rt->loop;
-    rt->turn_left = 0;
     if (coir__stack_overflowed(self)) {
         char label[128];
         coir__fatal("stack overflow in %s: it used more than its %zu bytes, and had no guard; "
@@ -102,35 +88,39 @@ coir__noinline struct coir__task *coir__next_slow(struct coir__runtime *rt,
     }
     if (rt->observer.reasons != 0)
         coir__observe_stop(rt, self);
-    struct coir__task *const next = --rt->careful_left < 0 ? &rt->loop : pick(rt);
+    struct coir__task *next = &rt->loop;
+    if (rt->careful_left > 0) {
+        rt->careful_left--;
+        next = pick(rt);
+        rt->turn_end = rt->ready.head;
+    }
     if (rt->observer.reasons != 0)
         coir__observe_run(rt, self, next);
     switch_fp(rt, self, next);
     return next;
 }
 
-/* Where the switches that are left of the turn are counted. */
-static long *turn_left(struct coir__runtime *rt) {
-    return rt->careful != 0 ? &rt->careful_left : &rt->turn_left;
-}
-
 void coir__yield_turn(struct coir__runtime *rt, struct coir__task *self) {
     self->value = 0;
     coir__make_ready(rt, self);
-    rt->switches -= (uint64_t)*turn_left(rt); /* the rest of the turn will not be */
-    rt->turn_left = 0;
+    rt->turn_end = rt->ready.head;
     rt->careful_left = 0;
     (void)coir__suspend(rt, self);
 }
 
 /* ---- The loop ---- */
 
+static void begin_turn(struct coir__runtime *rt) {
+    const size_t careful = rt->careful != 0 ? rt->turn_budget : 0;
+    rt->careful_left = careful;
+    rt->turn_end = rt->ready.head + rt->turn_budget - careful;
+}
+
 /* Chooses how many switches a turn may have: as many as fit into TURN_TIME, going by the last one,
  * so that cheap switches are not slowed by clock and poller, and dear ones do not keep those
  * waiting. `*last` is when the last turn ended, 0 if the loop was idle since: then the clock is not
  * read. */
 static void end_turn(struct coir__runtime *rt, coir_time *last) {
-    rt->switches += (uint64_t)(rt->turn_budget - *turn_left(rt));
     if (nothing_ready(rt)) {
         *last = 0;
         return;
@@ -257,10 +247,11 @@ void coir__loop(struct coir__runtime *rt) {
                      ((rt->observer.reasons & COIR_OBSERVE_PROBES) != 0)))
             coir__observe_probes(rt);
         rt->turn_began = rt->virtual_now != 0 ? rt->virtual_now : sys_clock_coarse();
-        *turn_left(rt) = rt->turn_budget;
+        begin_turn(rt);
         struct coir__task *const next = coir__next(rt, &rt->loop);
         if (next != &rt->loop)
             (void)coir__switch_inside_to(rt, &rt->loop, next);
+        rt->turns++;
         end_turn(rt, &last_turn);
     }
 }

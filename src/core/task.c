@@ -248,6 +248,8 @@ coir__noinline int coir__spawn(coir_scope *scope, coir_fn fn, void *arg,
     struct coir__pool *pool = rt->default_pool;
     if (options != NULL && options->stack_size_bytes != 0)
         pool = coir__stack_pool(&rt->stacks, options->stack_size_bytes);
+    if (pool->top == pool->first && !coir__ready_reserve(&rt->ready, rt->stacks.mapped + 1))
+        return -ENOMEM;
     struct coir__task *const task = coir__stack_take(&rt->stacks, pool);
     if (task == NULL)
         return -ENOMEM;
@@ -360,7 +362,7 @@ COIR_UNLISTED static coir__noinline void exit_slow(struct coir__task *self, int 
  * for after the call. */
 coir__inline bool ends_plainly(const struct coir__runtime *rt, const struct coir__task *self,
                                int rc) {
-    return likely(rc >= 0) && likely(rt != NULL) && likely(rt->turn_left > 0) &&
+    return likely(rc >= 0) && likely(rt != NULL) && !coir__turn_over(rt) &&
            likely(((uintptr_t)self->scope | (uintptr_t)self->held) == 0) &&
            likely(!self->tidy_up) && likely(self->home->coir__policy != COIR_RACE) &&
            likely(rt->default_pool->top != rt->default_pool->room);
@@ -376,7 +378,6 @@ COIR_UNLISTED void coir__task_exit(struct coir__task *self, int rc) {
     self->own.generation = 0;
     leave_home(rt, self);
     pool->cached[pool->top++] = self;
-    rt->turn_left--;
     vanish(rt, self, coir__pop(rt));
 }
 
@@ -588,11 +589,17 @@ int coir_yield(void) {
     struct coir__task *const self = rt->current;
     if (!coir__unhindered(rt, self))
         return yield_slow(rt, self);
-    rt->turn_left--;
+    struct coir__ready *const ready = &rt->ready;
+    if (unlikely(coir__many_or_none(ready))) {
+        if (coir__ready_count(ready) == 0) {
+            rt->turn_end--;
+            return 0;
+        }
+        coir__look_ahead(ready);
+    }
     self->value = 0;
     coir__make_ready(rt, self);
-    struct coir__task *const next = coir__pop(rt);
-    return next == self ? 0 : coir__switch_to(rt, self, next);
+    return coir__switch_to(rt, self, coir__pop_some(ready));
 }
 
 int coir_check(void) {

@@ -51,7 +51,7 @@ static void observe(struct coir__runtime *rt, unsigned reason, bool wanted) {
         return;
     coir__careful(rt, wanted ? 1 : -1);
     if (observer->reasons == 0) {
-        observer->seen = rt->ready_tail;
+        observer->seen = rt->ready.tail;
         observer->running = handle_of(rt, rt->current);
     }
     observer->reasons ^= reason;
@@ -93,7 +93,8 @@ COIR_RAW_MEMORY static bool is_fresh(const struct coir__task *task) {
 static void tell_ready(struct coir__runtime *rt) {
     struct coir__observer *const observer = &rt->observer;
     const struct coir__task *const by = rt->current != &rt->loop ? rt->current : NULL;
-    for (const struct coir__task *task = *observer->seen; task != &rt->loop; task = task->next) {
+    for (; observer->seen != rt->ready.tail; observer->seen++) {
+        const struct coir__task *const task = rt->ready.places[observer->seen & rt->ready.mask];
         const coir_task handle = handle_of(rt, task);
         if (task != rt->current && is_fresh(task)) { /* the running one has no frame to look at */
             coir__probe_spawn(task, task->fn, by);
@@ -102,7 +103,6 @@ static void tell_ready(struct coir__runtime *rt) {
         coir__probe_ready(task, by);
         CALL(observer, ready, handle, observer->running);
     }
-    observer->seen = rt->ready_tail;
 }
 
 /* In a hook the FIFO is being read, and what happened is half told. */
@@ -125,7 +125,7 @@ void coir__observe_stop(struct coir__runtime *rt, struct coir__task *self) {
 
 void coir__observe_run(struct coir__runtime *rt, struct coir__task *self, struct coir__task *next) {
     struct coir__observer *const observer = &rt->observer;
-    observer->seen = rt->ready_tail;
+    observer->seen = rt->ready.tail;
     observer->running = handle_of(rt, next);
     const bool starts = next != self && next != &rt->loop && is_fresh(next);
     if ((observer->reasons & COIR_OBSERVE_TIME) != 0) {

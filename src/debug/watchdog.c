@@ -27,14 +27,15 @@
 COIR_RAW_MEMORY static struct coir__glimpse glimpse(const struct coir__runtime *rt) {
     const volatile struct coir__runtime *const now = rt;
     return (struct coir__glimpse){.current = now->current,
-                                  .turn_left = now->turn_left,
+                                  .head = now->ready.head,
+                                  .turn_end = now->turn_end,
                                   .careful_left = now->careful_left,
-                                  .switches = now->switches};
+                                  .turns = now->turns};
 }
 
 static bool is_same(const struct coir__glimpse *a, const struct coir__glimpse *b) {
-    return a->current == b->current && a->turn_left == b->turn_left &&
-           a->careful_left == b->careful_left && a->switches == b->switches;
+    return a->current == b->current && a->head == b->head && a->turn_end == b->turn_end &&
+           a->careful_left == b->careful_left && a->turns == b->turns;
 }
 
 static bool still_there(const struct coir__watchdog *watchdog) {

@@ -10,8 +10,8 @@
  * watchdog, so it is read as it happens to be: that all of it is as before is what counts. */
 struct coir__glimpse {
     const struct coir__task *current;
-    long turn_left, careful_left;
-    uint64_t switches;
+    size_t head, turn_end, careful_left;
+    uint64_t turns;
 };
 
 /* How the watched thread is had to keep still while its stack is looked at. */

@@ -155,7 +155,7 @@ int coir_channel_send(coir_channel *channel, const void *item) {
     if (!is_carefree(self))
         return send_slow(channel, item);
     const int rc = coir__channel_send_now(rt, channel, item, true);
-    if (rc == COIR_WOULD_WAIT && likely(rt->turn_left > 0))
+    if (rc == COIR_WOULD_WAIT && !coir__turn_over(rt))
         return coir__park_unhindered(rt, self, offer_to_send(self, channel, item));
     if (rc != 0)
         return send_slow(channel, item);
@@ -171,7 +171,7 @@ int coir_channel_recv(coir_channel *channel, void *item) {
     if (!is_carefree(self))
         return recv_slow(channel, item);
     const int rc = coir__channel_recv_now(rt, channel, item, true);
-    if (rc == COIR_WOULD_WAIT && likely(rt->turn_left > 0))
+    if (rc == COIR_WOULD_WAIT && !coir__turn_over(rt))
         return coir__park_unhindered(rt, self, offer_to_recv(self, channel, item));
     if (rc != 0)
         return recv_slow(channel, item);

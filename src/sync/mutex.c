@@ -66,7 +66,7 @@ static coir__noinline int lock_slow(struct coir__runtime *rt, struct coir__lock 
 /* Where the mutex is another task's, and nothing else is in the way, it waits without a frame. */
 static coir__noinline int lock_contended(struct coir__runtime *rt, struct coir__lock *lock) {
     struct coir__task *const self = rt->current;
-    if (!coir__unhindered(rt, self) || lock->owner == self || !coir__lock_held(lock))
+    if (lock->owner == self || !coir__lock_held(lock) || !coir__unhindered(rt, self))
         return lock_slow(rt, lock);
     return coir__park_unhindered(rt, self,
                                  coir__queue_up(self, &lock->waiters, coir__what_mutex, lock));

@@ -44,8 +44,7 @@ coir__inline int coir__wait_in(struct coir__runtime *rt, struct coir__queue *que
                                const char *what, const void *object) {
     struct coir__task *const self = rt->current;
     coir_waiter *const wait = coir__queue_up(self, queue, what, object);
-    return likely(rt->turn_left > 0) ? coir__park_unhindered(rt, self, wait)
-                                     : coir__park(rt, self, wait);
+    return coir__turn_over(rt) ? coir__park(rt, self, wait) : coir__park_unhindered(rt, self, wait);
 }
 
 /* Takes the first waiter out of the queue; NULL if there is none. */
