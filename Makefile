@@ -105,8 +105,11 @@ INCLUDES := -Iinclude -Isrc -I.
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
             -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wundef -Wvla \
             -Wformat=2 $(if $(WERROR),-Werror)
+# Functions begin at a line of the cache: where in one a hot one happens to begin is worth up to a
+# quarter of its time.
 MACHINE  := -std=gnu11 -D_GNU_SOURCE -pthread -fvisibility=hidden -fno-omit-frame-pointer \
             $(PROBES) $(call accepted,-fno-tree-slp-vectorize) $(call accepted,-mno-red-zone) \
+            $(call accepted,-falign-functions=64) \
             $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) $(if $(DEBUG),-DCOIR_DEBUG=1) \
             $(addprefix --sysroot=,$(SYSROOT)) $(TOLD) $(POLLER_CFLAGS)
 EXTRA    :=
