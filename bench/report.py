@@ -407,7 +407,8 @@ def provenance(machine):
     """What a plot says of where it was made: it is shown without the page, too."""
     said = dict(line.split(None, 1) for line in machine.splitlines() if len(line.split(None, 1)) > 1)
     cpu = said.get("CPU", "").partition(",")[0]
-    parts = [cpu, said.get("kernel", ""), said.get("compiler", ""), said.get("date", "")]
+    governor = "governor " + said.get("governor", "unknown")
+    parts = [cpu, governor, said.get("kernel", ""), said.get("compiler", ""), said.get("date", "")]
     return "   ".join(part for part in parts if part)
 
 

@@ -274,7 +274,7 @@ class Whole(unittest.TestCase):
             tree = xml.fromstring(path.read_text())
             self.assertEqual(tree.tag, "{http://www.w3.org/2000/svg}svg")
             text = "".join(tree.itertext())
-            for part in ("Some <CPU> & Co", "Linux 6.1", "cc 12.2.0, -O2 -g", "2026-01-02", "coir"):
+            for part in ("Some <CPU> & Co", "governor performance", "Linux 6.1", "cc 12.2.0, -O2 -g", "2026-01-02", "coir"):
                 self.assertIn(part, text, path.name)
             self.assertNotIn("{/", text, "gnuplot's markup is shown as it is")
             self.assertIn(base64.b64encode(path.read_bytes()).decode(), page)
