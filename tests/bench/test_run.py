@@ -143,6 +143,23 @@ class Rounds(Run):
         self.assertGreater(rounds["select"], 1)
         self.assertLess(time.monotonic() - began, 30)
 
+    def test_echo_loads_all_servers_at_once_or_one_by_one_where_that_cannot_be(self):
+        for subject in ("coir", "go"):
+            self.program(f"echo-{subject}")
+        self.program("load", """
+            [ "$1" != 1000 ] || [ $# = 2 ] || { echo "needs more descriptors" >&2; exit 77; }
+            case=$1; shift; echo "$case: $*" >>"$RAN"
+            for server; do printf "$case p50\\tus\\t1\\t${server##*-}\\n"; done""")
+        self.change(r"echo +\d+ .*", "echo 9 64 1000")
+        self.script(self.bench / "syscalls.sh", "exit 77\n")
+        done = self.run_sh(MEASURE="echo", ROUNDS="2")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        coir, go = self.built / "echo-coir", self.built / "echo-go"
+        self.assertEqual(self.ran.read_text().splitlines(),
+                         2 * [f"64: {coir} {go}", f"1000: {coir}", f"1000: {go}"])
+        self.assertIn("not measured: echo-all-at-once: 1000: needs more descriptors", done.stdout)
+        self.assertEqual({row["rounds"] for row in self.figures()}, {2})
+
     def test_every_measure_has_its_first_round_though_no_time_is_left(self):
         for measure in ("switch", "select", "gather"):
             self.change(rf"{measure} +\d+ ", f"{measure} 0 ")
@@ -263,7 +280,7 @@ class Missing(Run):
         done = self.run_sh(MEASURE="http echo", ROUNDS="1", PATH=self.bare())
         self.assertEqual(done.returncode, 0, done.stderr + done.stdout)
         self.assertIn("not measured: http-go: 64 1000: HTTP is not measured: needs wrk", done.stdout)
-        self.assertIn("not measured: echo-coir: 64 1000: system calls are not counted: no perf",
+        self.assertIn("not measured: echo-coir: calls-64 calls-1000: system calls are not counted: no perf",
                       done.stdout)
 
     def test_no_gnuplot_leaves_out_the_plots_and_says_so(self):
