@@ -163,7 +163,10 @@ in_parallel() {
     "$@" &
     running="$running $!"
     jobs=$((jobs + 1))
-    [ $((jobs % processors)) -ne 0 ] || wait
+    [ $((jobs % processors)) -ne 0 ] || {
+        wait
+        running=
+    }
 }
 
 libraries_of() {
