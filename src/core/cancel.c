@@ -186,7 +186,7 @@ static void expire_around(struct coir__task *self, coir_time now) {
 static void count_ignored(struct coir__runtime *rt, struct coir__task *self, const void *from) {
     enum { YIELD_EVERY = 16, NAME_AT = 1024 };
     self->cuts_in_a_row++;
-    self->tidy_up = true;
+    self->tidy_up |= COIR_TIDY_MORE;
     if (self->cuts_in_a_row % YIELD_EVERY != 0)
         return;
     rt->cuts_ignored++;

@@ -87,9 +87,11 @@ static void describe_thread(struct coir__task *loop) {
 }
 
 static int create(struct coir__runtime **out, const coir_options *options) {
-    const size_t size =
-        (sizeof(struct coir__runtime) + COIR_CACHE_LINE - 1) / COIR_CACHE_LINE * COIR_CACHE_LINE;
-    struct coir__runtime *const rt = sys_allocate_aligned(COIR_CACHE_LINE, size);
+    /* At a page, as blocks of tasks lie at the end of one: elsewhere it depends on what the program
+     * has allocated before, and on sizes, which of them get into each other's way in the cache. */
+    const size_t page = 4096;
+    const size_t size = (sizeof(struct coir__runtime) + page - 1) / page * page;
+    struct coir__runtime *const rt = sys_allocate_aligned(page, size);
     if (rt == NULL)
         return -ENOMEM;
     memset(rt, 0, offsetof(struct coir__runtime, wheel)); /* which has an init of its own */

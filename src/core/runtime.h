@@ -110,11 +110,11 @@ struct coir__task {
     coir_scope *home;        /* the scope it was spawned into */
     int value;               /* what the call that suspended it will return */
     int saved_errno;
-    int budget;     /* calls it may still make without a wait before it has to yield */
-    bool effective; /* cancelled, or home is effectively cancelled */
-    bool cancelled; /* by coir_task_cancel */
-    bool told;      /* that it is cancelled, by a call that returned -ECANCELED */
-    bool tidy_up;   /* its end has more to do than most, because of some field from `record` on */
+    int budget;      /* calls it may still make without a wait before it has to yield */
+    bool effective;  /* cancelled, or home is effectively cancelled */
+    bool cancelled;  /* by coir_task_cancel */
+    bool told;       /* that it is cancelled, by a call that returned -ECANCELED */
+    uint8_t tidy_up; /* COIR_TIDY_..., what its end has to do beyond what every one does */
 
     struct coir__link sibling; /* in home's children */
     coir_scope *outermost;     /* of its own scopes */
@@ -147,6 +147,9 @@ struct coir__task {
 _Static_assert(offsetof(struct coir__task, sibling) == COIR_CACHE_LINE, "what a switch needs");
 _Static_assert(offsetof(struct coir__task, own.watchers) == (size_t)2 * COIR_CACHE_LINE,
                "what a spawn and an end need");
+
+/* Only to store the result; or what some field from `record` on asks for. */
+enum { COIR_TIDY_RESULT = 1, COIR_TIDY_MORE = 2 };
 
 #define COIR_CUT INT64_MIN /* task->due: already cancelled */
 #define COIR_IO_BUDGET 64
@@ -588,7 +591,7 @@ coir__inline void coir__stands_for(coir_fn fn) {
  * caller's: a wait that ends otherwise removes it. */
 coir__inline void coir__watch_add(struct coir__record *record, struct coir__watch *watch) {
     list_append(&record->watchers, &watch->link);
-    record->task->tidy_up = true;
+    record->task->tidy_up |= COIR_TIDY_MORE;
 }
 
 /* Takes it back; harmless where it has been called, or, zeroed, was never added. */

@@ -139,7 +139,7 @@ int coir_local_set(const coir_local *key, void *value) {
     }
     *node = (struct coir__locals){.references = 1, .next = rest, .key = key, .value = value};
     *head = node;
-    coir__rt->current->tidy_up = true;
+    coir__rt->current->tidy_up |= COIR_TIDY_MORE;
     return 0;
 }
 
@@ -194,7 +194,7 @@ static coir__cold void end_with_care(struct coir__runtime *rt, struct coir__task
 static coir__cold void inherit_locals(struct coir__task *task, struct coir__locals *locals) {
     locals->references++;
     task->locals = locals;
-    task->tidy_up = true;
+    task->tidy_up |= COIR_TIDY_MORE;
 }
 
 static coir__cold void be_born_cancelled(struct coir__task *task) {
@@ -208,7 +208,8 @@ coir__inline void be_born(struct coir__runtime *rt, coir_scope *scope, struct co
     record->generation = ++rt->generation;
     task->saved_errno = 0;
     task->budget = COIR_IO_BUDGET;
-    task->effective = task->cancelled = task->told = task->tidy_up = false;
+    task->effective = task->cancelled = task->told = false;
+    task->tidy_up = 0;
     task->home = scope;
     task->fn = fn;
     task->arg = arg;
@@ -262,7 +263,8 @@ coir__noinline int coir__spawn(coir_scope *scope, coir_fn fn, void *arg,
     }
     be_born(rt, scope, task, record, fn, arg, origin);
     void *top = task;
-    task->tidy_up |= options != NULL || !task->guarded;
+    if (options != NULL || !task->guarded)
+        task->tidy_up |= COIR_TIDY_MORE;
     if (options != NULL) {
         apply_options(task, options);
         if (options->arg_size_bytes > 0)
@@ -351,21 +353,32 @@ COIR_UNLISTED static coir__noinline void exit_slow(struct coir__task *self, int 
     self->result = NULL;
     self->cuts_in_a_row = 0;
     self->name[0] = '\0';
-    self->tidy_up = !self->guarded;
+    self->tidy_up = self->guarded ? 0 : COIR_TIDY_MORE;
     if (self->own_fp || !self->guarded)
         end_with_care(rt, self);
     coir__stack_give(self);
     vanish(rt, self, coir__next(rt, self));
 }
 
-/* Whether nobody watches, and all is tidy: then no function has to be called, and no register kept
- * for after the call. */
-coir__inline bool ends_plainly(const struct coir__runtime *rt, const struct coir__task *self,
-                               int rc) {
+/* Does what there is to tidy up, if it is no more than to store the result. */
+coir__inline bool is_tidy(struct coir__task *self, int rc) {
+    if (likely(self->tidy_up == 0))
+        return true;
+    if (self->tidy_up != COIR_TIDY_RESULT)
+        return false;
+    *self->result = rc;
+    self->result = NULL;
+    self->tidy_up = 0;
+    return true;
+}
+
+/* Whether nobody watches, and nothing is left open: then no function has to be called, and no
+ * register kept for after the call. */
+coir__inline bool ends_plainly(const struct coir__runtime *rt, struct coir__task *self, int rc) {
     return likely(rc >= 0) && likely(rt != NULL) && !coir__turn_over(rt) &&
            likely(((uintptr_t)self->scope | (uintptr_t)self->held) == 0) &&
-           likely(!self->tidy_up) && likely(self->home->coir__policy != COIR_RACE) &&
-           likely(rt->default_pool->top != rt->default_pool->room);
+           likely(self->home->coir__policy != COIR_RACE) &&
+           likely(rt->default_pool->top != rt->default_pool->room) && is_tidy(self, rc);
 }
 
 COIR_UNLISTED void coir__task_exit(struct coir__task *self, int rc) {
@@ -405,7 +418,7 @@ coir__inline struct coir__task *take_quickly(const struct coir__runtime *rt) {
     if (unlikely(top == pool->first))
         return NULL;
     struct coir__task *const task = pool->cached[top - 1];
-    if (unlikely(task->tidy_up))
+    if (unlikely(task->tidy_up != 0))
         return NULL;
     pool->top = top - 1;
     sanitizer_stack_reused(&task->shadow);
@@ -453,7 +466,7 @@ int coir_spawn_with(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_o
         return spawn_with(scope, fn, arg, options, origin);
     be_born(rt, scope, task, &task->own, fn, arg, origin);
     task->result = options->result;
-    task->tidy_up = true;
+    task->tidy_up |= options->result != NULL ? COIR_TIDY_RESULT : 0;
     set_out(rt, scope, task, task);
     return 0;
 }
@@ -468,7 +481,7 @@ int coir_spawn_task(coir_scope *scope, coir_fn fn, void *arg, coir_task *handle)
     if (task == NULL)
         return spawn_with(scope, fn, arg, &(coir_spawn_options){.task = handle}, origin);
     be_born(rt, scope, task, expect(rt, scope, task, handle), fn, arg, origin);
-    task->tidy_up = true;
+    task->tidy_up |= COIR_TIDY_MORE;
     set_out(rt, scope, task, task);
     return 0;
 }
@@ -571,7 +584,7 @@ int coir_task_set_name(coir_task task, const char *name) {
     if (found == NULL)
         return rc;
     set_name(found, name);
-    found->tidy_up = true;
+    found->tidy_up |= COIR_TIDY_MORE;
     return 0;
 }
 
