@@ -158,13 +158,13 @@ void coir__break_deadlock(struct coir__runtime *rt) {
 
 /* How long the poller may sleep when no task is ready. */
 static coir_time patience(struct coir__runtime *rt) {
-    const coir_time next = coir__wheel_next(&rt->wheel);
-    if (next == COIR_NEVER)
+    if (rt->wheel.armed == 0)
         return COIR_NEVER;
     if (rt->virtual_now != 0)
         return rt->offload_jobs > 0 ? COIR_NEVER : 0;
     const coir_time now = sys_clock();
-    return next > now ? next - now : 0;
+    const coir_time wake = coir__wheel_wake(&rt->wheel, now);
+    return wake > now ? wake - now : 0;
 }
 
 static void poll_for(struct coir__runtime *rt, coir_time timeout) {
@@ -247,6 +247,7 @@ void coir__loop(struct coir__runtime *rt) {
                      ((rt->observer.reasons & COIR_OBSERVE_PROBES) != 0)))
             coir__observe_probes(rt);
         rt->turn_began = rt->virtual_now != 0 ? rt->virtual_now : sys_clock_coarse();
+        coir__wheel_keep_up(&rt->wheel, rt->turn_began);
         begin_turn(rt);
         struct coir__task *const next = coir__next(rt, &rt->loop);
         if (next != &rt->loop)

@@ -30,32 +30,38 @@ static uint64_t bit(size_t n) {
 
 /* ---- In and out of slots ---- */
 
-static void place_wide(struct coir__wheel *wheel, struct coir__timer *timer, bool in_front) {
-    const size_t slot = ((uint64_t)timer->deadline >> WIDE_SHIFT) % WIDE_SLOTS;
-    const size_t word = slot / SLOTS;
+static struct coir__link *wide_slot(struct coir__wheel *wheel, coir_time deadline) {
+    const size_t slot = ((uint64_t)deadline >> WIDE_SHIFT) % WIDE_SLOTS, word = slot / SLOTS;
     struct coir__link *const head = &wheel->wide[slot];
     if ((wheel->wide_occupied[word] & bit(slot)) == 0)
         list_init(head);
-    list_append(in_front ? head->next : head, &timer->link);
     wheel->wide_occupied[word] |= bit(slot);
     wheel->occupied[WIDE] |= bit(word);
     wheel->levels |= bit(WIDE);
+    return head;
 }
 
-/* Puts the timer into its slot, behind those that are there or in front of them. */
-coir__inline void place(struct coir__wheel *wheel, struct coir__timer *timer, bool in_front) {
-    const uint64_t base = (uint64_t)wheel->base;
-    const uint64_t key = timer->deadline > wheel->base ? (uint64_t)timer->deadline : base;
-    if ((key >> WIDE_SHIFT) - (base >> WIDE_SHIFT) - 1 < WIDE_SLOTS - 1) {
-        place_wide(wheel, timer, in_front);
-        return;
-    }
-    const unsigned level = (63U - (unsigned)__builtin_clzll((key ^ base) | 1)) / BITS;
+/* The slot that the key, which is not before `base`, has at a level other than the wide one. */
+coir__inline struct coir__link *narrow_slot(struct coir__wheel *wheel, uint64_t key) {
+    const uint64_t differs = key ^ (uint64_t)wheel->base;
+    const unsigned level = (63U - (unsigned)__builtin_clzll(differs | 1)) / BITS;
     const unsigned slot = (key >> (BITS * level)) % SLOTS;
-    struct coir__link *const head = &wheel->slots[level][slot];
-    list_append(in_front ? head->next : head, &timer->link);
     wheel->occupied[level] |= bit(slot);
     wheel->levels |= bit(level);
+    return &wheel->slots[level][slot];
+}
+
+/* How many wide slots the deadline is ahead; it lies in one if that is 1 or more, and less than
+ * WIDE_SLOTS. */
+coir__inline uint64_t wide_slots_ahead(const struct coir__wheel *wheel, coir_time deadline) {
+    return ((uint64_t)deadline >> WIDE_SHIFT) - ((uint64_t)wheel->base >> WIDE_SHIFT);
+}
+
+/* The slot for the deadline. */
+static struct coir__link *slot_for(struct coir__wheel *wheel, coir_time deadline) {
+    const coir_time key = deadline > wheel->base ? deadline : wheel->base;
+    return wide_slots_ahead(wheel, key) - 1 < WIDE_SLOTS - 1 ? wide_slot(wheel, key)
+                                                             : narrow_slot(wheel, (uint64_t)key);
 }
 
 /* There is no timer any more in the list of `head`: a slot, or the timers about to fire. */
@@ -80,9 +86,20 @@ coir__inline void vacate(struct coir__wheel *wheel, const struct coir__link *hea
 
 /* ---- Arming ---- */
 
+/* The same as coir__wheel_arm, for a deadline of the next second, or of the past. */
+static coir__noinline void arm_near(struct coir__wheel *wheel, struct coir__timer *timer) {
+    const uint64_t ahead = (uint64_t)timer->deadline - (uint64_t)wheel->base;
+    if (ahead < COIR_WHEEL_PATIENT && timer->deadline > wheel->precise)
+        wheel->precise = timer->deadline;
+    list_append(slot_for(wheel, timer->deadline), &timer->link);
+}
+
 void coir__wheel_arm(struct coir__wheel *wheel, struct coir__timer *timer) {
     wheel->armed++;
-    place(wheel, timer, false);
+    if (timer->deadline <= wheel->base || wide_slots_ahead(wheel, timer->deadline) < WIDE_SLOTS)
+        arm_near(wheel, timer);
+    else
+        list_append(narrow_slot(wheel, (uint64_t)timer->deadline), &timer->link);
 }
 
 void coir__wheel_disarm(struct coir__wheel *wheel, struct coir__timer *timer) {
@@ -195,6 +212,11 @@ coir_time coir__wheel_next(struct coir__wheel *wheel) {
     return earliest;
 }
 
+coir_time coir__wheel_wake(struct coir__wheel *wheel, coir_time now) {
+    const coir_time next = coir__wheel_next(wheel), together = wheel->fired + COIR_WHEEL_TOGETHER;
+    return now < next && next < together && wheel->precise <= now ? together : next;
+}
+
 /* ---- Firing ---- */
 
 /* Merges two sorted chains, linked by `next` and ended by NULL; `a` first where equal. */
@@ -255,7 +277,7 @@ static void empty(struct coir__wheel *wheel, unsigned level, struct coir__link *
         if (timer_of(link)->deadline <= now)
             continue;
         list_unlink(link);
-        place(wheel, timer_of(link), true);
+        list_prepend(slot_for(wheel, timer_of(link)->deadline), link);
     }
     list_splice(level > WIDE ? due->next : due, &moving);
 }
@@ -275,8 +297,10 @@ void coir__wheel_advance(struct coir__wheel *wheel, coir_time now) {
         empty(wheel, level, head, now, &due);
     }
     wheel->base = now;
-    if (!list_empty(&due))
-        sort(&due);
+    if (list_empty(&due))
+        return;
+    wheel->fired = now;
+    sort(&due);
     while (!list_empty(&due)) {
         struct coir__timer *const timer = timer_of(due.next);
         list_take(&timer->link);

@@ -290,6 +290,77 @@ Test(core_timer, disarming_what_is_not_armed_is_harmless) {
     check_int(w.wheel.armed, 0);
 }
 
+/* ---- Timers that wait for one another ---- */
+
+#define FAR COIR_MS(100) /* armed so far ahead, a timer may be a millisecond late */
+
+static coir_time wake(void) {
+    return coir__wheel_wake(&w.wheel, w.now);
+}
+
+/* Five timers of which the first has fired just now: 200 us from one to the next. */
+static void begin_crowd(coir_time now) {
+    begin(now);
+    for (size_t i = 0; i < 5; i++)
+        arm(i, now + FAR + (coir_time)i * COIR_US(200));
+    check_int(wake(), now + FAR);
+    advance(now + FAR);
+    check_int(w.fired_count, 1);
+}
+
+Test(core_timer, timers_wait_for_others_if_some_have_just_fired) {
+    begin_crowd(COIR_SEC(1));
+    check_int(wake(), COIR_SEC(1) + FAR + COIR_MS(1));
+    advance(COIR_SEC(1) + FAR + COIR_MS(1));
+    check_int(w.fired_count, 4);
+    check_int(wake(), COIR_NEVER);
+}
+
+Test(core_timer, one_by_itself_does_not_wait) {
+    begin(COIR_SEC(1));
+    arm(0, COIR_SEC(2));
+    arm(1, COIR_SEC(2) + COIR_MS(1));
+    check_int(wake(), COIR_SEC(2));
+    advance(COIR_SEC(2));
+    check_int(wake(), COIR_SEC(2) + COIR_MS(1));
+}
+
+Test(core_timer, what_is_due_already_does_not_wait) {
+    begin_crowd(COIR_SEC(1));
+    w.now += COIR_US(200); /* without having advanced */
+    check_int(wake(), COIR_SEC(1) + FAR + COIR_US(200));
+}
+
+Test(core_timer, those_armed_for_a_short_time_do_not_wait) {
+    for (coir_time ahead = 1; ahead < FAR; ahead = 2 * ahead + 77) {
+        begin_crowd(COIR_SEC(1));
+        arm(0, w.now + ahead);
+        check(wake() <= w.now + ahead);
+        check(wake() <= w.now + COIR_US(200)); /* the crowd neither: it is not told apart */
+        const coir_time end = w.now + ahead;
+        while (w.now < end) {
+            check(wake() > w.now && wake() <= end);
+            advance(wake());
+        }
+        check_int(w.now, end);
+    }
+}
+
+Test(core_timer, those_moved_down_are_as_patient_as_before) {
+    begin_crowd(COIR_SEC(1));
+    advance(w.now + COIR_US(100));
+    check_int(wake(), COIR_SEC(1) + FAR + COIR_MS(1));
+}
+
+Test(core_timer, a_short_one_that_was_disarmed_is_forgotten_in_time) {
+    begin_crowd(COIR_SEC(1));
+    arm(0, w.now + COIR_US(50));
+    disarm(0);
+    check_int(wake(), w.now + COIR_US(200));
+    advance(w.now + COIR_US(50));
+    check_int(wake(), COIR_SEC(1) + FAR + COIR_MS(1));
+}
+
 /* ---- Timers that arm and disarm others while they fire ---- */
 
 static void disarm_next(struct coir__timer *timer) {
