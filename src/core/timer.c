@@ -263,6 +263,18 @@ static void sort(struct coir__link *head) {
     }
 }
 
+/* Brings all of the list into the cache: from both ends, so that two misses are under way at once.
+ */
+static void fetch_all(const struct coir__link *head) {
+    const struct coir__link *front = head->next, *back = head->prev;
+    while (front != back && front->next != back) {
+        front = front->next;
+        back = back->prev;
+        __builtin_prefetch(front);
+        __builtin_prefetch(back);
+    }
+}
+
 /* Empties a slot whose time has come: what is due goes to `due`, the rest down. Backwards, so that
  * what moves is put in front of what was armed later, and keeps its own order. Of those that are
  * due only what was above the wide level may have to go in front of others of the same deadline. */
@@ -272,6 +284,7 @@ static void empty(struct coir__wheel *wheel, unsigned level, struct coir__link *
     list_init(&moving);
     list_splice(&moving, head);
     vacate(wheel, head);
+    fetch_all(&moving);
     for (struct coir__link *link = moving.prev, *before; link != &moving; link = before) {
         before = link->prev;
         if (timer_of(link)->deadline <= now)
