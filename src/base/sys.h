@@ -33,6 +33,7 @@
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
 #endif
+#define SYS_PIDFD_SELF (-10000) /* the calling process, as a pidfd (Linux 6.14 and later) */
 #ifndef MAP_NORESERVE
 #define MAP_NORESERVE 0
 #endif
@@ -193,25 +194,36 @@ static inline void sys_unmap(void *memory, size_t size_bytes) {
 }
 
 #ifdef __linux__
+#ifdef SYS_process_madvise
+/* process_madvise on the calling process. How much of the ranges was done, or -errno. */
+static inline long sys_advise_self(const struct iovec *ranges, size_t count, int advice) {
+    long done = sys_result(syscall(SYS_process_madvise, SYS_PIDFD_SELF, ranges, count, advice, 0));
+    if (done != -EBADF)
+        return done;
+    const int self = (int)sys_result(syscall(SYS_pidfd_open, getpid(), 0));
+    if (self < 0)
+        return self;
+    done = sys_result(syscall(SYS_process_madvise, self, ranges, count, advice, 0));
+    close(self);
+    return done;
+}
+#endif
+
 /* Applies one piece of advice to many ranges in one call, or one by one where that is not to be
  * had, which is then remembered. False if some range was refused. */
 static inline bool sys_advise_all(const struct iovec *ranges, size_t count, int advice,
                                   bool *one_by_one) {
 #ifdef SYS_process_madvise
     if (!*one_by_one && count > 1 && !sanitizer_on_valgrind()) { /* which does not know it */
-        const int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
-        int error = errno;
-        if (self >= 0) {
-            size_t total = 0;
-            for (size_t i = 0; i < count; i++)
-                total += ranges[i].iov_len;
-            const long done = syscall(SYS_process_madvise, self, ranges, count, advice, 0);
-            error = done < 0 ? errno : EAGAIN; /* a range was refused, not the call */
-            close(self);
-            if (done >= 0 && (size_t)done == total)
-                return true;
-        }
-        *one_by_one = error != EMFILE && error != ENFILE && error != ENOMEM && error != EAGAIN;
+        size_t total = 0;
+        for (size_t i = 0; i < count; i++)
+            total += ranges[i].iov_len;
+        const long done = sys_advise_self(ranges, count, advice);
+        if (done >= 0 && (size_t)done == total)
+            return true;
+        /* If it was done in part, or did not find what it needs, it is the next time's as well. */
+        *one_by_one =
+            done < 0 && done != -EMFILE && done != -ENFILE && done != -ENOMEM && done != -EAGAIN;
     }
 #endif
     bool all = true;

@@ -402,8 +402,12 @@ static long wait_with_nanoseconds(va_list arguments) {
 }
 
 /* All of it, or the first few. */
+/* As systems do that do not know SYS_PIDFD_SELF yet. */
 static long advise(va_list arguments) {
-    (void)va_arg(arguments, int);
+    if (va_arg(arguments, int) < 0) {
+        errno = EBADF;
+        return -1;
+    }
     const struct iovec *const ranges = va_arg(arguments, const struct iovec *);
     const size_t count = va_arg(arguments, size_t);
     const int advice = va_arg(arguments, int);
