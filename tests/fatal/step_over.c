@@ -5,16 +5,21 @@
 #include <coir.h>
 #include <string.h>
 
+/* All of the array is needed, as far as the compiler knows. */
+#define USE(array) __asm__ volatile("" : : "r"(array) : "memory")
+
 /* Slots have 128 KiB. */
 __attribute__((noinline)) static int step_over_one_slot(volatile char *first) {
     volatile char room[244 * 1024];
     room[0] = first[0];
+    USE(room);
     return room[0];
 }
 
 __attribute__((noinline)) static int step_over_all(volatile char *first) {
     volatile char room[48 << 20];
     room[0] = first[0];
+    USE(room);
     return room[0];
 }
 
