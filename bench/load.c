@@ -206,13 +206,27 @@ static void receive(struct connection *connection) {
         send_request(connection);
 }
 
+/* A server may have said that it cannot have so many. */
+__attribute__((noreturn)) static void refused(struct server *server) {
+    const int error = errno;
+    int status;
+    if (error == ECONNREFUSED && waitpid(server->child, &status, 0) == server->child) {
+        server->child = 0;
+        if (WIFEXITED(status) && WEXITSTATUS(status) == BENCH_CANNOT)
+            exit(BENCH_CANNOT);
+    }
+    bench_die("connect", error);
+}
+
 static void open_connection(int epoll_fd, struct connection *connection) {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)connection->server->port),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
-        bench_die("connect", errno);
+    if (fd < 0)
+        bench_die("socket", errno);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        refused(connection->server);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     fcntl(fd, F_SETFL, O_NONBLOCK);
     connection->fd = fd;

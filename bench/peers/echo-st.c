@@ -1,6 +1,7 @@
 /* Link with: -lst
- * The echo server over State Threads, a thread a connection, its epoll backend. Prints its process
- * id and its address, then serves until it is killed. */
+ * The echo server over State Threads, a thread a connection; by epoll where the library was built
+ * with it, by select(2) with no more than 1,024 descriptors where not. Prints its process id and its
+ * address, then serves until it is killed. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -8,6 +9,8 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <st.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -33,6 +36,10 @@ int main(void) {
     st_netfd_t listener = st_netfd_open_socket(bench_listen(0));
     for (;;) {
         st_netfd_t connection = st_accept(listener, NULL, NULL, ST_UTIME_NO_TIMEOUT);
+        if (connection == NULL && errno == EMFILE) {
+            fprintf(stderr, "State Threads takes no more descriptors here\n");
+            exit(BENCH_CANNOT);
+        }
         if (connection == NULL)
             bench_die("st_accept", errno);
         setsockopt(st_netfd_fileno(connection), IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
