@@ -1,7 +1,7 @@
 /* Link with: -lst
  * The echo server over State Threads, a thread a connection; by epoll where the library was built
- * with it, by select(2) with no more than 1,024 descriptors where not. Prints its process id and its
- * address, then serves until it is killed. */
+ * with it, by select(2) with no more than 1,024 descriptors where not. Prints its process id and
+ * its address, then serves until it is killed. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
