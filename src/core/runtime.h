@@ -485,8 +485,15 @@ coir__inline void coir__make_ready(struct coir__runtime *rt, struct coir__task *
     coir__ready_add(&rt->ready, task);
 }
 
-/* Has the frames fetched that the task, which is not running, will return to: it will be soon, and
- * where there are many, most stacks are in no cache. Enough for a wait some calls deep. */
+/* Has fetched what the task returns to, which is not running but will be soon: where there are
+ * many, most stacks are in no cache. The top frame, which is enough for a yield; or so much that a
+ * wait some calls deep is covered. */
+coir__inline void coir__fetch_frame(const struct coir__task *task) {
+    const char *const frame = task->context.sp;
+    __builtin_prefetch(frame, 1);
+    __builtin_prefetch(frame + COIR_CACHE_LINE - 1, 1);
+}
+
 coir__inline void coir__fetch_frames(const struct coir__task *task) {
     enum { LINES = 5 };
     const char *const frames = task->context.sp;
@@ -505,15 +512,12 @@ coir__inline void coir__wake(struct coir__runtime *rt, coir_waiter *wait, int va
     coir__resume(rt, wait->coir__task, value);
 }
 
-/* Has the memory fetched of those who come soon: first the block, and once that is there, where
- * the frames are that they return to. */
-coir__inline void coir__look_ahead(const struct coir__ready *ready) {
+/* Has the block fetched of one who comes soon. Returns one who comes sooner, and whose block has
+ * been fetched: of that one the caller has the frames fetched. */
+coir__inline const struct coir__task *coir__look_ahead(const struct coir__ready *ready) {
     enum { BLOCK_AHEAD = COIR_MANY_READY, FRAMES_AHEAD = BLOCK_AHEAD / 2 };
-    const struct coir__task *const soon = ready->places[(ready->head + FRAMES_AHEAD) & ready->mask];
-    const char *const frames = soon->context.sp;
     __builtin_prefetch(ready->places[(ready->head + BLOCK_AHEAD) & ready->mask], 1);
-    __builtin_prefetch(frames, 1);
-    __builtin_prefetch(frames + COIR_CACHE_LINE - 1, 1);
+    return ready->places[(ready->head + FRAMES_AHEAD) & ready->mask];
 }
 
 /* Takes the head of the ready tasks, of which there must be one. */
@@ -532,7 +536,7 @@ coir__inline struct coir__task *coir__pop(struct coir__runtime *rt) {
     if (unlikely(coir__many_or_none(ready))) {
         if (coir__ready_count(ready) == 0)
             return &rt->loop;
-        coir__look_ahead(ready);
+        coir__fetch_frames(coir__look_ahead(ready));
     }
     return coir__pop_some(ready);
 }

@@ -608,7 +608,7 @@ int coir_yield(void) {
             rt->turn_end--;
             return 0;
         }
-        coir__look_ahead(ready);
+        coir__fetch_frame(coir__look_ahead(ready)); /* most likely of another yield */
     }
     self->value = 0;
     coir__make_ready(rt, self);
