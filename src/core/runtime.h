@@ -148,6 +148,10 @@ _Static_assert(offsetof(struct coir__task, sibling) == COIR_CACHE_LINE, "what a 
 _Static_assert(offsetof(struct coir__task, own.watchers) == (size_t)2 * COIR_CACHE_LINE,
                "what a spawn and an end need");
 
+#define COIR_LINE_OF(member) (offsetof(struct coir__task, member) / COIR_CACHE_LINE)
+_Static_assert(COIR_LINE_OF(seat.fd.wait.coir__task) == COIR_LINE_OF(seat.fd.fired),
+               "the poller's wake looks at one line of the seat");
+
 /* Only to store the result; or what some field from `record` on asks for. */
 enum { COIR_TIDY_RESULT = 1, COIR_TIDY_MORE = 2 };
 
