@@ -8,9 +8,15 @@
 /* All of the array is needed, as far as the compiler knows. */
 #define USE(array) __asm__ volatile("" : : "r"(array) : "memory")
 
-/* Slots have 128 KiB. */
+/* Nearly two slots: of 128 KiB, or, where guards are of 64 KiB, 256. */
+#ifdef __aarch64__
+#define NEARLY_TWO (480 * 1024)
+#else
+#define NEARLY_TWO (244 * 1024)
+#endif
+
 __attribute__((noinline)) static int step_over_one_slot(volatile char *first) {
-    volatile char room[244 * 1024];
+    volatile char room[NEARLY_TWO];
     room[0] = first[0];
     USE(room);
     return room[0];
