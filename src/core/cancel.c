@@ -102,6 +102,8 @@ static struct coir__link *further(struct coir__link *link, const struct coir__li
 
 static void fetch_wait(const struct coir__task *task) {
     const char *const wait = (const char *)task->wait;
+    if (wait == NULL)
+        return;
     __builtin_prefetch(wait, 1);
     __builtin_prefetch(wait + COIR_CACHE_LINE, 1);
 }
