@@ -11,6 +11,7 @@ enum { TIMERS = 64 };
 struct alarm {
     struct coir__timer timer;
     bool armed;
+    bool patient;      /* armed for so long that it may wait for others */
     uint64_t armed_as; /* the how-manieth arming this was */
 };
 
@@ -20,6 +21,7 @@ static struct {
     uint64_t armings;
     size_t armed;
     coir_time now;
+    coir_time fired_at;
     size_t fired[TIMERS]; /* indices, in the order they fired */
     size_t fired_count;
 } w;
@@ -46,6 +48,7 @@ static void arm(size_t i, coir_time deadline) {
     alarm->timer.deadline = deadline;
     alarm->timer.fire = note_fired;
     alarm->armed = true;
+    alarm->patient = deadline > w.now && deadline - w.now >= COIR_WHEEL_PATIENT;
     alarm->armed_as = w.armings++;
     w.armed++;
     coir__wheel_arm(&w.wheel, &alarm->timer);
@@ -72,6 +75,24 @@ static struct alarm *first_armed(void) {
     return first;
 }
 
+static coir_time wake(void) {
+    return coir__wheel_wake(&w.wheel, w.now);
+}
+
+/* Nobody is woken late who is not patient, and nobody else by more than a millisecond, nor where
+ * none has fired within the last one. */
+static void check_wake(void) {
+    if (w.now > COIR_NEVER / 2) /* no real clock gets there, and virtual time does not wait */
+        return;
+    const coir_time woken = wake(), together = w.fired_at + COIR_WHEEL_TOGETHER;
+    for (size_t i = 0; i < TIMERS; i++) {
+        const struct alarm *const alarm = &w.alarms[i];
+        const coir_time deadline = alarm->timer.deadline > w.now ? alarm->timer.deadline : w.now;
+        if (alarm->armed && woken > deadline)
+            check(alarm->patient && deadline > w.now && w.fired_at > 0 && woken <= together);
+    }
+}
+
 static void check_next(void) {
     const struct alarm *const first = first_armed();
     const coir_time next = coir__wheel_next(&w.wheel);
@@ -79,6 +100,7 @@ static void check_next(void) {
     check_int(next == COIR_NEVER, first == NULL);
     if (first != NULL)
         check(next <= (first->timer.deadline > w.now ? first->timer.deadline : w.now));
+    check_wake();
 }
 
 static void advance(coir_time now) {
@@ -95,6 +117,8 @@ static void advance(coir_time now) {
         count++;
     }
     check_int(w.fired_count, count);
+    if (count > 0)
+        w.fired_at = now;
     check_next();
 }
 
@@ -115,8 +139,19 @@ static coir_time distance(void) {
     return (coir_time)(raw & ((UINT64_C(1) << shift) - 1));
 }
 
+/* Where slots of a level begin, or just beside: of the wide one, mostly. */
+static coir_time a_border(coir_time near) {
+    static const unsigned begins[] = {6, 12, 18, 18, 18, 30, 36};
+    const unsigned shift = begins[chance(COUNT_OF(begins))];
+    const coir_time slots = (coir_time)chance(chance(2) == 0 ? 3 : 4200);
+    const coir_time slot = ((near >> shift) + slots) * (COIR_NS(1) << shift);
+    return slot + (coir_time)chance(5) - 2;
+}
+
 static coir_time a_deadline(void) {
-    switch (chance(4)) {
+    switch (chance(5)) {
+    case 4:
+        return a_border(w.now);
     case 0: /* one that is in use already, if there is any */
         return w.alarms[chance(TIMERS)].timer.deadline;
     case 1: /* past */
@@ -124,6 +159,14 @@ static coir_time a_deadline(void) {
     default:
         return w.now + distance();
     }
+}
+
+/* To advance to: not before now. */
+static coir_time a_time(bool far) {
+    const coir_time border = far && chance(2) == 0 ? a_border(w.now) : 0;
+    if (border >= w.now)
+        return border;
+    return w.now + (far ? distance() : distance() % 64);
 }
 
 static void random_walk(uint64_t seed, int steps) {
@@ -137,7 +180,7 @@ static void random_walk(uint64_t seed, int steps) {
         else if (kind < 8)
             disarm(i);
         else if (w.now < COIR_NEVER / 2)
-            advance(w.now + (kind == 8 ? distance() : distance() % 64));
+            advance(a_time(kind == 8));
         check_next();
     }
 }
@@ -293,10 +336,6 @@ Test(core_timer, disarming_what_is_not_armed_is_harmless) {
 /* ---- Timers that wait for one another ---- */
 
 #define FAR COIR_MS(100) /* armed so far ahead, a timer may be a millisecond late */
-
-static coir_time wake(void) {
-    return coir__wheel_wake(&w.wheel, w.now);
-}
 
 /* Five timers of which the first has fired just now: 200 us from one to the next. */
 static void begin_crowd(coir_time now) {
