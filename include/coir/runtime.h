@@ -21,9 +21,9 @@ typedef struct coir_options {
      */
     size_t stack_size_bytes;
     /* How many unused stacks are kept ready with their memory. Of more than that, those that no
-     * task has needed for about a second are handed back to the system, while the runtime is idle
-     * (with a virtual clock as soon as it is), or little by little if it never is. Default 4,096.
-     */
+     * task has needed for a second or two are handed back to the system, while the runtime is idle,
+     * or little by little if it never is. (With a virtual clock 256 of them whenever nothing is
+     * ready.) Default 4,096. */
     size_t stack_cache;
     /* The order in which ready tasks run: 0 first in, first out; any other value: an order drawn
      * from that seed, the same on every run with the same program and seed. */

@@ -121,11 +121,12 @@ COIR_API int coir_yield(void);
 COIR_API int coir_check(void);
 
 /* Waits for `duration` nanoseconds (0: yields once; COIR_NEVER: until cut). Never less; more by
- * what the system takes to wake the thread (some 50 us), and, of a tenth of a second or more, by up
- * to a millisecond where others have ended within the last one: an idle program with many sleeps
- * and deadlines wakes a thousand times a second for all of them. While one of less than a tenth is
- * outstanding, none waits for others. Errors: -ECANCELED; -EINVAL negative; -EPERM outside the
- * runtime. */
+ * what the system takes to wake the thread (Linux: some 50 us, and, because it lets idle threads
+ * sleep in, up to a thousandth of what the sleep was long, at most 100 ms), and, of a tenth of a
+ * second or more, by up to a millisecond where others have ended within the last one: an idle
+ * program with many sleeps and deadlines wakes a thousand times a second for all of them. While one
+ * of less than a tenth is outstanding, none waits for others. Errors: -ECANCELED; -EINVAL negative;
+ * -EPERM outside the runtime. */
 COIR_API int coir_sleep(coir_time duration);
 
 /* Waits until `deadline`, as exactly as that; one in the past yields once. Errors: -ECANCELED;
