@@ -174,6 +174,7 @@ static struct coir__task *use_slot(struct coir__stacks *stacks, struct coir__are
     task->record = &task->own;
     list_init(&task->own.watchers);
     task->guarded = guard_slot(stacks, arena, slot);
+    task->tidy_up = task->guarded ? 0 : COIR_TIDY_MORE; /* now, as the spawn may yet fail */
     task->shadow.low = low + guard_size(stacks);
     task->shadow.size_bytes = (size_t)((char *)task - (const char *)task->shadow.low);
     sanitizer_stack_created(&task->shadow);

@@ -208,6 +208,49 @@ TASK_TEST_SEEDS(core_stack, stacks_beyond_the_guard_budget_work_and_are_counted)
     return 0;
 }
 
+/* Nor is there any in the heap for a record. */
+static int spawn_with_handle(void *arg) {
+    struct block {
+        struct block *next;
+        char rest[1000];
+    } *blocks = NULL, *block;
+    coir_task task;
+    while ((block = malloc(sizeof *block)) != NULL) {
+        block->next = blocks;
+        blocks = block;
+    }
+    const int rc = coir_spawn_task(arg, return_zero, NULL, &task);
+    while ((block = blocks) != NULL) {
+        blocks = block->next;
+        free(block);
+    }
+    return rc;
+}
+
+static int fail(UNUSED void *arg) {
+    return -EIO;
+}
+
+/* The stack that it had got by then is in the cache, and was never a task's. */
+TASK_TEST_BARE(core_stack, one_without_a_guard_is_known_as_such_after_a_spawn_without_memory) {
+    COIR_SCOPE(s, .policy = COIR_SUPERVISE);
+    ration_guards();
+    for (int i = 0; i < 100; i++) /* more than the first arena has */
+        check_rc(coir_spawn(&s, sleep_for_ever, NULL), 0);
+    const uint64_t before = unguarded();
+    check(before > 0);
+    check_rc(without_memory(spawn_with_handle, &s), -ENOMEM);
+    check_int(unguarded(), before);
+    check_rc(coir_spawn(&s, fail, NULL), 0);
+    check_int(unguarded(), before + 1);
+    check_rc(coir_yield(), 0);
+    check_int(unguarded(), before);
+    coir_scope_cancel(&s);
+    check_rc(coir_scope_close(&s, 0), -EIO);
+    check_int(unguarded(), 0);
+    return 0;
+}
+
 /* ---- Reuse and giving back ---- */
 
 static int spawn_and_cut(size_t count) {
