@@ -401,8 +401,7 @@ static long wait_with_nanoseconds(va_list arguments) {
     return coir__sim_leave("epoll_pwait2", -1, wait_for(queue_of(fd), out, most, timeout));
 }
 
-/* All of it, or the first few. */
-/* As systems do that do not know SYS_PIDFD_SELF yet. */
+/* All of it, or the first few. Needs a pidfd, as before Linux 6.14: SYS_PIDFD_SELF is none. */
 static long advise(va_list arguments) {
     if (va_arg(arguments, int) < 0) {
         errno = EBADF;

@@ -15,8 +15,8 @@
 #include "sim/calls.h"
 #include "sim/sim.h"
 
-#define STACK_SIZE ((size_t)8 << 20) /* as that of a real one; of which pages are used as needed   \
-                                      */
+/* As that of a real one, of which pages are used as needed. */
+#define STACK_SIZE ((size_t)8 << 20)
 #define GUARD_SIZE ((size_t)64 << 10)
 #define START_TIME COIR_US(100)
 #define MUTEX_MAGIC UINT64_C(0x636f6972206d7578)
