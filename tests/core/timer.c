@@ -439,3 +439,54 @@ Test(core_timer, a_timer_armed_while_firing_fires_in_the_next_advance) {
         check(i == 3 || coir__wheel_next(&w.wheel) <= COIR_SEC(2));
     }
 }
+
+static uint64_t advance_began; /* armings before it */
+
+/* The armed alarm that is to fire next in this advance; NULL if there is none. */
+static struct alarm *next_due(void) {
+    struct alarm *first = NULL;
+    for (size_t i = 0; i < TIMERS; i++) {
+        struct alarm *const alarm = &w.alarms[i];
+        if (alarm->armed && alarm->armed_as < advance_began && alarm->timer.deadline <= w.now &&
+            (first == NULL || before(alarm, first)))
+            first = alarm;
+    }
+    return first;
+}
+
+static void meddle(struct coir__timer *timer);
+
+static void meddle_with(size_t i) {
+    if (w.alarms[i].armed)
+        disarm(i);
+    else
+        arm(i, a_deadline());
+    w.alarms[i].timer.fire = meddle;
+}
+
+static void meddle(struct coir__timer *timer) {
+    check(timer->link.next == NULL);
+    check(alarm_of(timer) == next_due());
+    alarm_of(timer)->armed = false;
+    w.armed--;
+    check_int(w.wheel.armed, w.armed);
+    for (uint64_t times = chance(3); times > 0; times--)
+        meddle_with(chance(TIMERS));
+}
+
+Test(core_timer, random_arms_and_disarms_while_others_fire) {
+    for (uint64_t seed = 0; seed < scaled(1000); seed++) {
+        chance_state = seed;
+        begin(1 + distance());
+        for (int step = 0; step < 50 && w.now < COIR_NEVER / 2; step++) {
+            for (int i = 0; i < 20; i++)
+                meddle_with(chance(TIMERS));
+            w.now = a_time(true);
+            advance_began = w.armings;
+            coir__wheel_advance(&w.wheel, w.now);
+            check(next_due() == NULL);
+            w.fired_at = w.wheel.fired;
+            check_next();
+        }
+    }
+}
