@@ -35,12 +35,14 @@ typedef struct coir_scope coir_scope;
 typedef struct coir_scope_options {
     coir_scope *coir__scope; /* private to the macros below */
     coir_policy policy;      /* default COIR_FAIL_FAST */
-    coir_time deadline;      /* absolute; default none. In the past: the first wait inside is cut */
-    bool shield;             /* not reached by a cancel or deadline from outside */
-    bool move_on;            /* expiry closes with 0 instead of -ETIMEDOUT */
-    const char *name;        /* for listings; borrowed until close */
-    coir_error *errors;      /* room for failures beyond the first COIR_SCOPE_ERRORS; borrowed */
-    size_t error_capacity;   /* how many fit there */
+    /* Absolute, default none, and kept as exactly as coir_sleep keeps a time. In the past: the
+     * first wait inside is cut. */
+    coir_time deadline;
+    bool shield;           /* not reached by a cancel or deadline from outside */
+    bool move_on;          /* expiry closes with 0 instead of -ETIMEDOUT */
+    const char *name;      /* for listings; borrowed until close */
+    coir_error *errors;    /* room for failures beyond the first COIR_SCOPE_ERRORS; borrowed */
+    size_t error_capacity; /* how many fit there */
 } coir_scope_options;
 
 /* Private: the links below are the runtime's. Listed so that a scope can live in a frame. */

@@ -9,8 +9,8 @@
 #include "../../lib/tasks.h"
 
 #define SUBJECT_STACK (128 * 1024)
-#define PTH_TASKS_MAX 1000 /* its scheduler looks at all who wait, each time: minutes for 10,000   \
-                            */
+/* Its scheduler looks at all who wait, each time: minutes for 10,000. */
+#define PTH_TASKS_MAX 1000
 #define SUBJECT_MUTEX
 #define SUBJECT_CANCEL
 
