@@ -152,13 +152,20 @@ COIR_UNLISTED void coir__task_body(void *value, void *arg, coir_context *context
     coir__task_exit(self, self->fn(self->arg));
 }
 
+/* Where the first frame of a task ends. The words above it are zero, and stay so, because nobody
+ * writes there: unwinders that go by frame pointers, and those that do not know of undefined return
+ * addresses, take them for the end. */
+coir__inline char *top_of(struct coir__task *task) {
+    return (char *)task - COIR_STACK_ALIGNMENT;
+}
+
 /* Copies the argument to the top of the new stack and returns what is left of it. */
 static char *copy_argument(struct coir__task *task, size_t size_bytes) {
-    char *const top = (char *)task - (size_bytes + COIR_STACK_ALIGNMENT - 1) /
-                                         COIR_STACK_ALIGNMENT * COIR_STACK_ALIGNMENT;
-    memcpy(top, task->arg, size_bytes);
-    task->arg = top;
-    return top;
+    char *const copy = top_of(task) - (size_bytes + COIR_STACK_ALIGNMENT - 1) /
+                                          COIR_STACK_ALIGNMENT * COIR_STACK_ALIGNMENT;
+    memcpy(copy, task->arg, size_bytes);
+    task->arg = copy;
+    return memset(copy - COIR_STACK_ALIGNMENT, 0, COIR_STACK_ALIGNMENT);
 }
 
 static void set_name(struct coir__task *task, const char *name) {
@@ -262,7 +269,7 @@ coir__noinline int coir__spawn(coir_scope *scope, coir_fn fn, void *arg,
         return -ENOMEM;
     }
     be_born(rt, scope, task, record, fn, arg, origin);
-    void *top = task;
+    void *top = top_of(task);
     if (options != NULL || !task->guarded)
         task->tidy_up |= COIR_TIDY_MORE;
     if (options != NULL) {
@@ -433,7 +440,7 @@ int coir_spawn(coir_scope *scope, coir_fn fn, void *arg) {
     if (unlikely(task == NULL))
         return coir__spawn(scope, fn, arg, NULL, __builtin_return_address(0));
     be_born(rt, scope, task, &task->own, fn, arg, __builtin_return_address(0));
-    set_out(rt, scope, task, task);
+    set_out(rt, scope, task, top_of(task));
     return 0;
 }
 
@@ -467,7 +474,7 @@ int coir_spawn_with(coir_scope *scope, coir_fn fn, void *arg, const coir_spawn_o
     be_born(rt, scope, task, &task->own, fn, arg, origin);
     task->result = options->result;
     task->tidy_up |= options->result != NULL ? COIR_TIDY_RESULT : 0;
-    set_out(rt, scope, task, task);
+    set_out(rt, scope, task, top_of(task));
     return 0;
 }
 
@@ -482,7 +489,7 @@ int coir_spawn_task(coir_scope *scope, coir_fn fn, void *arg, coir_task *handle)
         return spawn_with(scope, fn, arg, &(coir_spawn_options){.task = handle}, origin);
     be_born(rt, scope, task, expect(rt, scope, task, handle), fn, arg, origin);
     task->tidy_up |= COIR_TIDY_MORE;
-    set_out(rt, scope, task, task);
+    set_out(rt, scope, task, top_of(task));
     return 0;
 }
 
