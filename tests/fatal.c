@@ -158,6 +158,8 @@ Test(fatal, the_overflow_of_a_program_that_wants_its_signals_left_alone) {
 
 Test(fatal, the_stack_overflow_of_a_task_without_a_guard) {
     check_fatal("canary", NULL, SIGABRT, "coir: fatal: stack overflow in task 'leaky'", "no guard");
+    check_fatal("canary", "ends", SIGABRT, "coir: fatal: stack overflow in task 'leaky'",
+                "no guard");
 }
 
 /* ---- Crashes ---- */

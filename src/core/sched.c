@@ -80,12 +80,7 @@ coir__noinline struct coir__task *coir__next_slow(struct coir__runtime *rt,
                                                   struct coir__task *self) {
     if (rt->careful == 0)
         return &rt->loop;
-    if (coir__stack_overflowed(self)) {
-        char label[128];
-        coir__fatal("stack overflow in %s: it used more than its %zu bytes, and had no guard; "
-                    "give it a larger .stack_size_bytes in coir_spawn_with or coir_options",
-                    coir__task_label(self, label, sizeof label), self->shadow.size_bytes);
-    }
+    coir__stack_check(self);
     if (rt->observer.reasons != 0)
         coir__observe_stop(rt, self);
     struct coir__task *next = &rt->loop;

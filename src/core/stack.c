@@ -296,7 +296,7 @@ bool coir__stacks_trim(struct coir__stacks *stacks) {
     return count > 0;
 }
 
-COIR_RAW_MEMORY bool coir__stack_overflowed(const struct coir__task *task) {
+COIR_RAW_MEMORY static bool has_overflowed(const struct coir__task *task) {
     if (task->guarded || task->arena == NULL)
         return false;
     const uint64_t *const canary = (const uint64_t *)task->shadow.low;
@@ -307,6 +307,14 @@ COIR_RAW_MEMORY bool coir__stack_overflowed(const struct coir__task *task) {
             gone = true;
     sanitizer_look_again();
     return gone || (const char *)__builtin_frame_address(0) < (const char *)task->shadow.low;
+}
+
+void coir__stack_check(const struct coir__task *task) {
+    char label[128];
+    if (has_overflowed(task))
+        coir__fatal("stack overflow in %s: it used more than its %zu bytes, and had no guard; "
+                    "give it a larger .stack_size_bytes in coir_spawn_with or coir_options",
+                    coir__task_label(task, label, sizeof label), task->shadow.size_bytes);
 }
 
 const char *coir__stack_guard(const struct coir__task *task, size_t *size_bytes) {

@@ -58,8 +58,8 @@ void coir__stack_close_gap(struct coir__pool *pool);
 coir_time coir__stacks_survey(struct coir__stacks *stacks, coir_time now, coir_time period);
 /* Gives the memory of spare stacks back to the system, one batch. Whether there were any. */
 bool coir__stacks_trim(struct coir__stacks *stacks);
-/* Whether the canary of an unguarded stack is gone. */
-bool coir__stack_overflowed(const struct coir__task *task);
+/* Ends the program if the stack has no guard and its canary is gone. */
+void coir__stack_check(const struct coir__task *task);
 /* The low end of the guard below the task's stack, and its size. */
 const char *coir__stack_guard(const struct coir__task *task, size_t *size_bytes);
 

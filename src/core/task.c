@@ -191,6 +191,7 @@ static coir__cold void begin_with_care(struct coir__runtime *rt, const struct co
 }
 
 static coir__cold void end_with_care(struct coir__runtime *rt, struct coir__task *task) {
+    coir__stack_check(task); /* or the next one on it would be blamed */
     if (task->own_fp)
         coir__fp_set(rt->fp);
     task->own_fp = false;
@@ -355,14 +356,14 @@ COIR_UNLISTED static coir__noinline void exit_slow(struct coir__task *self, int 
     if (rc < 0 || self->home->coir__policy == COIR_RACE)
         coir__scope_judge(self->home, self, rc);
     leave_home(rt, self);
+    if (self->own_fp || !self->guarded)
+        end_with_care(rt, self);
     self->record = &self->own;
     self->locals = NULL;
     self->result = NULL;
     self->cuts_in_a_row = 0;
     self->name[0] = '\0';
     self->tidy_up = self->guarded ? 0 : COIR_TIDY_MORE;
-    if (self->own_fp || !self->guarded)
-        end_with_care(rt, self);
     coir__stack_give(self);
     vanish(rt, self, coir__next(rt, self));
 }
