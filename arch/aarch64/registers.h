@@ -14,7 +14,7 @@ struct coir__registers {
     uintptr_t pc, sp, fp, lr;
 };
 
-enum { COIR_DWARF_FP = 29, COIR_DWARF_SP = 31 };
+enum { COIR_DWARF_LR = 30, COIR_DWARF_FP = 29, COIR_DWARF_SP = 31 };
 
 COIR_RAW_MEMORY static inline struct coir__registers
 coir__registers_saved(const struct coir_frame *frame) {

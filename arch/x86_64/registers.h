@@ -12,11 +12,12 @@
 /* Where a walk over frames begins. */
 struct coir__registers {
     uintptr_t pc, sp, fp;
-    uintptr_t lr; /* the return address, as long as a function has not saved it; 0: it always has */
+    uintptr_t lr; /* rcx, in which the switch, at its last instruction, has the return address; on
+                     other architectures its register, as long as a function has not saved it */
 };
 
 /* Their numbers in tables of call frame information. */
-enum { COIR_DWARF_FP = 6, COIR_DWARF_SP = 7 };
+enum { COIR_DWARF_LR = 2, COIR_DWARF_FP = 6, COIR_DWARF_SP = 7 };
 
 /* Those of a suspended context, as they will be when it goes on. */
 COIR_RAW_MEMORY static inline struct coir__registers
@@ -31,7 +32,8 @@ static inline struct coir__registers coir__registers_interrupted(const ucontext_
     const greg_t *const saved = context->uc_mcontext.gregs;
     return (struct coir__registers){.pc = (uintptr_t)saved[REG_RIP],
                                     .sp = (uintptr_t)saved[REG_RSP],
-                                    .fp = (uintptr_t)saved[REG_RBP]};
+                                    .fp = (uintptr_t)saved[REG_RBP],
+                                    .lr = (uintptr_t)saved[REG_RCX]};
 #elif defined(__APPLE__)
     return (struct coir__registers){.pc = context->uc_mcontext->__ss.__rip,
                                     .sp = context->uc_mcontext->__ss.__rsp,

@@ -404,7 +404,11 @@ static bool run_rule(struct machine *machine, struct reader *program, unsigned i
     case UNDEFINED:
         set(machine, column, COIR_CFI_NOWHERE, 0);
         return true;
-    case REGISTER:
+    case REGISTER: {
+        const bool linked = plain(program) == COIR_DWARF_LR && column == machine->common->ra;
+        set(machine, column, linked ? COIR_CFI_SAME : COIR_CFI_NOWHERE, 0);
+        return true;
+    }
     case VALUE_OFFSET:
     case VALUE_OFFSET_SIGNED:
         (void)plain(program); /* of a register that leads outwards nobody says such a thing */

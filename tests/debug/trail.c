@@ -98,10 +98,12 @@ static volatile int sink;
 
 KEPT static void run_code(void) {
     char text[128];
+    coir_context here;
     int numbers[12] = {5, 3, 9, 1, 8, 2, 7, 4, 6, 0, 11, 10};
     sink = leaf(1) + with_aligned_stack(2) + with_varying_stack(3) + with_large_frame(4);
     qsort(numbers, COUNT_OF(numbers), sizeof numbers[0], by_value);
     sink += snprintf(text, sizeof text, "%d %s %p %5.2f", numbers[3], "text", (void *)text, 1.5);
+    (void)coir_context_switch(&here, &here, NULL); /* from this stack to itself */
     sink += (int)strtol("123", NULL, 10) + (strchr(text, 'x') != NULL);
     sink += (int)time(NULL); /* of the kernel's own library, which is no file */
 }
