@@ -144,9 +144,11 @@ static coir_time first_of_wide(struct coir__wheel *wheel, struct coir__link **he
     return (coir_time)((begin + (slot - from) % WIDE_SLOTS) << WIDE_SHIFT);
 }
 
-/* The same for all levels above that one; COIR_NEVER if none has a timer. */
+/* The same for all levels above that one; COIR_NEVER, and a list that means nothing, if none has a
+ * timer. */
 static coir_time first_above(struct coir__wheel *wheel, unsigned *level, struct coir__link **head) {
     const uint64_t above = wheel->levels >> (WIDE + 1);
+    *head = &wheel->slots[0][0];
     if (above == 0)
         return COIR_NEVER;
     *level = WIDE + 1 + (unsigned)__builtin_ctzll(above);
