@@ -721,9 +721,9 @@ static long folded_time(const char *line, size_t length) {
     return microseconds;
 }
 
-Test(examples, profile_adds_up_in_lines_that_flame_graphs_are_made_of) {
-    if (with_sanitizer() || on_valgrind())
-        skip_test("the tool hands signals on later, and elsewhere");
+/* Runs the program once. Whether enough was sampled to meet both kinds of its tasks where they
+ * compute: on a busy machine few samples, and seldom none of some task, are all that comes. */
+static bool profile_adds_up(void) {
     const program_result *const result =
         run_program((const char *const[]){"examples/profile", NULL});
     check_int(result->status, 0);
@@ -733,7 +733,16 @@ Test(examples, profile_adds_up_in_lines_that_flame_graphs_are_made_of) {
     const char *const told = strstr(result->err, "profile: ");
     check(told != NULL && sscanf(told, "profile: %ld us in ", &total) == 1);
     check_int(sum, total);
-    check(total > 20000); /* of the 150 ms that its tasks compute, less what the samples took */
-    check_contains(result->out, "indexer 2;index_pages;split;hash");
-    check_contains(result->out, "renderer 3;render_pages;render;hash");
+    return total > 20000 && /* of the 150 ms that its tasks compute, less what the samples took */
+           strstr(result->out, "indexer 2;index_pages;split;hash") != NULL &&
+           strstr(result->out, "renderer 3;render_pages;render;hash") != NULL;
+}
+
+Test(examples, profile_adds_up_in_lines_that_flame_graphs_are_made_of) {
+    if (with_sanitizer() || on_valgrind())
+        skip_test("the tool hands signals on later, and elsewhere");
+    bool met_both = false;
+    for (unsigned i = 0; i < 20 && !met_both; i++)
+        met_both = profile_adds_up();
+    check(met_both);
 }
