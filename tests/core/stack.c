@@ -212,12 +212,13 @@ TASK_TEST_SEEDS(core_stack, stacks_beyond_the_guard_budget_work_and_are_counted)
 static int spawn_with_handle(void *arg) {
     struct block {
         struct block *next;
-        char rest[1000];
     } *blocks = NULL, *block;
     coir_task task;
-    while ((block = malloc(sizeof *block)) != NULL) {
-        block->next = blocks;
-        blocks = block;
+    for (size_t size = 32768; size >= 1024; size /= 2) { /* some allocators have room by sizes */
+        while ((block = malloc(size)) != NULL) {
+            block->next = blocks;
+            blocks = block;
+        }
     }
     const int rc = coir_spawn_task(arg, return_zero, NULL, &task);
     while ((block = blocks) != NULL) {
