@@ -40,10 +40,12 @@ void coir__entry(void);
 #define COIR_ENTRY_SIZE 32 /* of all of it, at most */
 
 /* Writes the first frame below `top`, such that resuming it calls fn(value, arg, context) from the
- * base frame, and returns the stack pointer to resume. */
+ * base frame, and returns the stack pointer to resume. Two words of zero above it are an end to
+ * unwinders that know of no other. */
 static inline void *coir__frame_init(void *top, void (*fn)(void *, void *), void *arg) {
-    const uintptr_t base = (uintptr_t)top & ~(uintptr_t)(COIR_STACK_ALIGNMENT - 1);
-    struct coir_frame *frame = (struct coir_frame *)(base - sizeof *frame);
+    uint64_t *const end = (uint64_t *)((uintptr_t)top & ~(uintptr_t)(COIR_STACK_ALIGNMENT - 1)) - 2;
+    struct coir_frame *frame = (struct coir_frame *)(void *)end - 1;
+    end[0] = end[1] = 0;
     *frame = (struct coir_frame){
         .rbx = (uint64_t)(uintptr_t)fn,
         .r12 = (uint64_t)(uintptr_t)arg,
@@ -52,8 +54,8 @@ static inline void *coir__frame_init(void *top, void (*fn)(void *, void *), void
     return frame;
 }
 
-/* The same on a `top` that is aligned, quickly: `arg`, which fn does not look at, and registers
- * that mean nothing yet are what happens to lie there. */
+/* The same on a `top` that is aligned, and has those words above it, quickly: `arg`, which fn does
+ * not look at, and registers that mean nothing yet are what happens to lie there. */
 static inline void *coir__frame_renew(void *top, void (*fn)(void *, void *, coir_context *)) {
     struct coir_frame *frame = (struct coir_frame *)top - 1;
     frame->rbx = (uint64_t)(uintptr_t)fn;

@@ -39,6 +39,19 @@ Test(arch_switch, bad_arguments_of_init_are_refused) {
 }
 
 /* Whoever looks for the function that a return address belongs to looks at the byte before it. */
+#ifdef __x86_64__
+/* Whatever the memory held: those who walk by frame pointers find no caller of the base frame. */
+Test(arch_switch, above_the_first_frame_two_words_are_zero) {
+    char *const end = stack(0) + STACK_SIZE;
+    coir_context context;
+    memset(stack(0), 0xff, STACK_SIZE);
+    check_rc(coir_context_init(&context, stack(0), STACK_SIZE, never_entered, NULL), 0);
+    const uint64_t *const first = (const uint64_t *)(const void *)end - 2;
+    check_int(first[0] | first[1], 0);
+    check((const char *)context.sp < (const char *)first);
+}
+#endif
+
 Test(arch_switch, a_fresh_context_goes_on_inside_the_base_frame) {
     const uintptr_t base = (uintptr_t)&coir__entry;
     coir_context context;
