@@ -93,7 +93,7 @@ void coir__lines_close(struct coir__lines *lines) {
     lines->session = NULL;
 }
 
-/* The module at an address, made known to the session if it is not yet. */
+/* The module at an address, which libdw is told of if it does not know it yet. */
 static void *module_at(void *session, uint64_t address, const struct coir__symbol *symbol) {
     void *const known = libdw.addrmodule(session, address);
     if (known != NULL || symbol->module[0] != '/')
